@@ -1,0 +1,43 @@
+# The two commands: `make sample` and `make test`. Both set up ./.venv first; nothing else has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STORE ?= sample-store
+
+.PHONY: sample test setup lint lock
+
+sample: $(VENV)/.installed
+	$(BIN)/parallel-qa run sample --store $(STORE)
+	$(BIN)/parallel-qa batches $(STORE) --batch-size 32 --show 3
+
+test: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+setup: $(VENV)/.tested
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev,convert,s3]'
+	touch $@
+
+# Newest versions that pyproject.toml allows, as exact versions.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet 'torch==2.13.0' --editable '.[dev,convert,train,s3]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv-lock

@@ -1,0 +1,1 @@
+"""Prefect flows: order, retries, artifacts. The work itself is in `pipeline`."""

@@ -1,0 +1,255 @@
+"""The command `parallel-qa`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+# Prefect reads this when it is imported. What fails is reported below, once, without its stack of states.
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from flows.display import bars
+from pipeline.batches import Batch, open_release
+from pipeline.errors import UserError
+from pipeline.languages import LANGUAGES
+from pipeline.release.publish import Release
+from pipeline.settings import load_settings
+from pipeline.sources.card import load_card
+from pipeline.store import Store
+from pipeline.work import Outcome
+
+app = typer.Typer(
+    name="parallel-qa",
+    help="Turn English question-answering sets into parallel, checked, multilingual training data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+model_app = typer.Typer(help="Convert and look at translation models.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+
+out = Console()
+err = Console(stderr=True)
+
+ProfileArgument = Annotated[str, typer.Argument(help="A ready profile (sample, nllb) or the path of a YAML file.")]
+StoreOption = Annotated[str, typer.Option("--store", help="Where everything is kept: a folder or an s3:// address.")]
+
+
+@contextmanager
+def _ready(profile: str, store: str) -> Iterator[None]:
+    """Check what the user gave before anything is started, and show progress while the block runs."""
+    settings = load_settings(profile)
+    for name in (*settings.sources, *settings.evaluation):
+        load_card(settings, name)
+    Store(store)
+    with bars(err):
+        yield
+
+
+@app.command()
+def run(profile: ProfileArgument, store: StoreOption) -> None:
+    """Run all four stages: download, translate, filter and publish.
+
+    Only what the store does not hold yet is done: run it again after a break, a new row or a new language.
+    """
+    with _ready(profile, store):
+        from flows.refresh import refresh
+
+        refreshed = refresh(profile, store)
+    _report_outcome(refreshed.outcome, refreshed.release.new)
+    _report_release(refreshed.release, store)
+
+
+@app.command()
+def download(profile: ProfileArgument, store: StoreOption) -> None:
+    """Stage 1: read the sources; clean, deduplicate and check their rows."""
+    with _ready(profile, store):
+        from flows.download import download as flow
+
+        outcome = flow(profile, store)
+    _report_outcome(outcome)
+
+
+@app.command()
+def translate(profile: ProfileArgument, store: StoreOption) -> None:
+    """Stage 2: translate every unique sentence into every language, and back."""
+    with _ready(profile, store):
+        from flows.translate import translate as flow
+
+        outcome = flow(profile, store)
+    _report_outcome(outcome)
+
+
+@app.command("filter")
+def filter_texts(profile: ProfileArgument, store: StoreOption) -> None:
+    """Stage 3: score every translated text and show what the thresholds keep."""
+    with _ready(profile, store):
+        from flows.filter import filter_texts as flow
+
+        outcome = flow(profile, store)
+    _report_outcome(outcome)
+    from pipeline.filters.filter import decide
+    from pipeline.tally import Tally
+
+    table = Table("source", "language", "table", "read", "kept", "rejected")
+    for (source, code, name), reasons in decide(load_settings(profile), Store(store)).items():
+        tally = Tally.of(reasons)
+        table.add_row(source, code, name, str(tally.read), str(tally.kept), _reasons(tally.to_json()["rejected"]))
+    out.print(table)
+
+
+@app.command()
+def publish(profile: ProfileArgument, store: StoreOption) -> None:
+    """Stage 4: write the release: Parquet shards, manifest and dataset card."""
+    with _ready(profile, store):
+        from flows.publish import publish as flow
+
+        release = flow(profile, store)
+    _report_release(release, store)
+
+
+@app.command()
+def batches(
+    release: Annotated[str, typer.Argument(help="The folder of a release, or a store, whose latest release is meant.")],
+    alpha: Annotated[float, typer.Option(help="Probability that a batch is monolingual.")] = 0.5,
+    batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same batches.")] = 0,
+    language: Annotated[list[str] | None, typer.Option(help="A language to use, as code or tag; repeat it. All if none is given.")] = None,
+    show: Annotated[int, typer.Option(help="Examples to print of each batch.")] = 4,
+) -> None:
+    """Print the first monolingual and the first cross-lingual batch that training would see."""
+    opened = open_release(release)
+    wanted = {kind for kind, share in (("monolingual", alpha), ("cross-lingual", 1 - alpha)) if share > 0}
+    for batch in opened.batches(alpha, language, batch_size, seed):
+        if batch.kind in wanted:
+            wanted.remove(batch.kind)
+            _print_batch(batch, show)
+        if not wanted:
+            break
+
+
+@model_app.command("convert")
+def model_convert(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a Hugging Face checkpoint of the NLLB family.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the converted model; must not exist.")],
+    quantization: Annotated[str, typer.Option(help="int8, float16, int8_float16 or float32.")] = "int8",
+    name: Annotated[str | None, typer.Option(help="What the model is called in manifests; the folder's name if not given.")] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX identifier of the model's licence.")] = None,
+) -> None:
+    """Convert a checkpoint for CTranslate2 (needs the extra `convert`)."""
+    from pipeline.translation.conversion import convert
+
+    if output.exists():
+        raise UserError(f"{output} exists already: choose another folder, or delete it")
+    model = convert(checkpoint, output, name=name or output.name, licence=licence, quantization=quantization)
+    out.print(f"{model.folder}: {len(model.codes)} languages, fingerprint {model.fingerprint}")
+
+
+@model_app.command("info")
+def model_info(folder: Annotated[Path, typer.Argument(help="Folder of a converted model.")]) -> None:
+    """Show what a converted model is; checks its files."""
+    from pipeline.translation.models import open_model
+
+    model = open_model(folder)
+    table = Table(show_header=False)
+    table.add_row("name", model.name)
+    table.add_row("licence", model.licence or "unknown")
+    table.add_row("weights", model.quantization or "unknown")
+    table.add_row("fingerprint", model.fingerprint)
+    table.add_row("languages", ", ".join(sorted(model.codes)))
+    out.print(table)
+
+
+def _report_outcome(outcome: Outcome, new_release: bool = False) -> None:
+    if outcome.done == 0 and not new_release:
+        out.print(f"Nothing to do: all {outcome.skipped} units of work are in the store already.")
+    else:
+        out.print(f"Done: {outcome.done} units of work; {outcome.skipped} were in the store already.")
+
+
+def _report_release(release: Release, store: str) -> None:
+    manifest = release.manifest
+    rows = Table("source", "rows read", "kept", "%", "set aside", title="English rows")
+    texts = Table("source", "language", "queries", "passages", "pairs", "%", "rejected", title="Translations kept / read")
+    for source, facts in manifest["sources"].items():
+        rows.add_row(source, *_tally(facts["rows"]), _reasons(facts["rows"]["rejected"]))
+        for code, counts in facts["languages"].items():
+            rejected = {
+                f"{noun} {reason}": count
+                for table, noun in (("queries", "query"), ("passages", "passage"))
+                for reason, count in counts[table]["rejected"].items()
+            }
+            texts.add_row(
+                source,
+                LANGUAGES.find(code).name,
+                *(f"{counts[table]['kept']} / {counts[table]['read']}" for table in ("queries", "passages", "pairs")),
+                _percent(counts["pairs"]),
+                _reasons(rejected),
+            )
+    out.print(rows)
+    out.print(texts)
+    folder = Store(store).local_path(release.path)
+    out.print(f"\nRelease {manifest['version']}{'' if release.new else ' (unchanged)'}: [bold]{folder}[/bold]", soft_wrap=True)
+    out.print(f"  what is in it     {folder}/README.md, {folder}/manifest.json", soft_wrap=True, highlight=False)
+    code = manifest["languages"][-1]
+    out.print(f'  as a data set     datasets.load_dataset("{folder}", "queries-{code}", split="train")', soft_wrap=True, highlight=False)
+    out.print(f"  hybrid batches    parallel-qa batches {folder} --batch-size 8", soft_wrap=True, highlight=False)
+
+
+def _tally(counts: dict[str, Any]) -> tuple[str, str, str]:
+    return str(counts["read"]), str(counts["kept"]), _percent(counts)
+
+
+def _percent(counts: dict[str, Any]) -> str:
+    return f"{100 * counts['kept'] / counts['read']:.1f}" if counts["read"] else "-"
+
+
+def _reasons(rejected: Any) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _print_batch(batch: Batch, show: int) -> None:
+    table = Table(
+        "query", "in", "passage", "in", title=f"A {batch.kind} batch of {len(batch.queries)} from {batch.source}", show_lines=True
+    )
+    for query, query_language, passage, passage_language in list(
+        zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, strict=True)
+    )[:show]:
+        table.add_row(_plain(query), query_language, _plain(passage), passage_language)
+    out.print(table)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def main() -> None:
+    """Run the command; exit code 0 if all is well, 2 if the user can mend what is wrong, 1 for anything else."""
+    handler = RichHandler(console=err, show_path=False, show_level=False, markup=False)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
+    logging.getLogger("parallel_qa").setLevel(logging.INFO)
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

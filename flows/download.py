@@ -1,0 +1,23 @@
+"""The flow `download`: from data cards to clean English tables."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.units import run_units, thread_runner
+from pipeline.settings import load_settings
+from pipeline.sources import download as stage
+from pipeline.store import Store
+from pipeline.work import Outcome
+
+
+@flow(name="download", task_runner=thread_runner(2))
+def download(profile: str, store: str) -> Outcome:
+    """Read every source of a profile.
+
+    Args:
+        profile: Name of a ready profile, or path of a YAML file.
+        store: Folder or `s3://` address.
+    """
+    settings, opened = load_settings(profile), Store(store)
+    return run_units("download", stage.units(settings), stage.do, settings, opened)

@@ -1,0 +1,39 @@
+"""The flow `publish`: one release out of all that was kept."""
+
+from __future__ import annotations
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from flows.display import current_progress
+from pipeline.release import publish as stage
+from pipeline.release.publish import Release
+from pipeline.settings import Settings, load_settings
+from pipeline.store import Store
+
+
+@task(task_run_name="release of {settings.name}", cache_policy=NO_CACHE)
+def _publish(settings: Settings, store: Store) -> Release:
+    return stage.publish(settings, store, current_progress())
+
+
+@flow(name="publish")
+def publish(profile: str, store: str) -> Release:
+    """Write the release, unless it stands there already; everything must have been filtered.
+
+    Args:
+        profile: Name of a ready profile, or path of a YAML file.
+        store: Folder or `s3://` address.
+    """
+    release = _publish(load_settings(profile), Store(store))
+    create_table_artifact(_kept(release), key="kept", description=f"Pairs kept in release {release.manifest['version']}")
+    return release
+
+
+def _kept(release: Release) -> list[dict[str, object]]:
+    return [
+        {"source": source, "language": code, "read": counts["pairs"]["read"], "kept": counts["pairs"]["kept"]}
+        for source, facts in release.manifest["sources"].items()
+        for code, counts in facts["languages"].items()
+    ]

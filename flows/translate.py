@@ -1,0 +1,26 @@
+"""The flow `translate`: unique sentences, into every language and back."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.units import run_units, thread_runner
+from pipeline.settings import load_settings
+from pipeline.store import Store
+from pipeline.translation import segment
+from pipeline.translation import translate as stage
+from pipeline.work import Outcome
+
+
+# One unit at a time: CTranslate2 spreads the batches of a unit over the whole machine.
+@flow(name="translate", task_runner=thread_runner(1))
+def translate(profile: str, store: str) -> Outcome:
+    """Translate what the store does not hold yet; the sources must have been downloaded.
+
+    Args:
+        profile: Name of a ready profile, or path of a YAML file.
+        store: Folder or `s3://` address.
+    """
+    settings, opened = load_settings(profile), Store(store)
+    outcome = run_units("segment", segment.units(settings, opened), segment.do, settings, opened)
+    return outcome + run_units("translate", stage.units(settings, opened), stage.do, settings, opened)

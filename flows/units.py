@@ -1,0 +1,56 @@
+"""Units of work as Prefect tasks: one task a unit, those that the store holds already left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from flows.display import current_progress
+from pipeline.errors import UserError
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.work import Do, Outcome, Unit
+
+
+def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry what another try can mend; what the user gave will not get better."""
+    return not isinstance(state.result(raise_on_failure=False), UserError)
+
+
+# The store's fingerprints decide what is done already, across runs and machines; Prefect's cache would not.
+@task(task_run_name="{unit.path}", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
+def do_unit(do: Do, settings: Settings, store: Store, unit: Unit) -> None:
+    """Do one unit."""
+    do(settings, store, unit, current_progress())
+
+
+def thread_runner(workers: int) -> TaskRunner[PrefectFuture[Any]]:
+    """Runs at most so many units at once, in threads: what they wait for releases the GIL."""
+    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
+
+
+def run_units(stage: str, units: Sequence[Unit], do: Do, settings: Settings, store: Store) -> Outcome:
+    """Do every unit that the store does not hold, in the flow's task runner; a progress artifact counts them.
+
+    Raises the error of the first unit that failed, once the others have ended.
+    """
+    missing = [unit for unit in units if unit.record(store) is None]
+    if not missing:
+        return Outcome(0, len(units))
+    artifact = cast(UUID, create_progress_artifact(0.0, description=f"{stage}: {len(missing)} of {len(units)} units to do"))
+    futures = [do_unit.submit(do, settings, store, unit) for unit in missing]
+    for count, future in enumerate(as_completed(futures), 1):
+        future.wait()
+        update_progress_artifact(artifact, 100.0 * count / len(missing))
+    for future in futures:
+        future.result()
+    return Outcome(len(missing), len(units) - len(missing))

@@ -1,0 +1,1 @@
+"""The pipeline: English question-answering sets in, parallel multilingual training data out."""

@@ -1,0 +1,1 @@
+"""Filters: a batch of texts in, a score column out; `policy` alone holds the thresholds."""

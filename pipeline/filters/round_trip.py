@@ -1,0 +1,14 @@
+"""The round trip: what came back into English against what was sent out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sacrebleu.metrics.chrf import CHRF
+
+_CHRF = CHRF()
+
+
+def chrf_scores(english: Sequence[str], back_translations: Sequence[str]) -> list[float]:
+    """chrF, 0 to 100, of each back-translation against its English text (Popović 2015, as sacrebleu computes it)."""
+    return [_CHRF.sentence_score(back, [text]).score for text, back in zip(english, back_translations, strict=True)]

@@ -1,0 +1,107 @@
+"""The dataset card of a release: a README.md that Hugging Face tools read too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import jinja2
+import pyarrow as pa
+import yaml
+
+from pipeline import schema
+from pipeline.languages import ENGLISH, LANGUAGES
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("pipeline.release", "templates"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=jinja2.StrictUndefined,
+    autoescape=False,
+)
+
+
+def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[str, Any]) -> str:
+    """The card for the release in `folder`, whose tables are written and whose manifest is `manifest`."""
+    return _TEMPLATES.get_template("README.md.jinja").render(
+        front_matter=yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True),
+        manifest=manifest,
+        name=settings.name,
+        languages=[LANGUAGES.find(code) for code in manifest["languages"]],
+        counts=_counts(manifest),
+        reasons=_reasons(manifest),
+        example=_example(store, folder, manifest),
+        english=ENGLISH,
+    )
+
+
+def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
+    configs = [
+        {"config_name": f"{table}-{code}", "data_files": [{"split": "train", "path": f"{table}/{code}/*.parquet"}]}
+        for table in schema.TEXTS
+        for code in manifest["languages"]
+    ]
+    pairs = {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/*.parquet"}], "default": True}
+    return {
+        "license": "other",
+        "license_name": manifest["licence"],
+        "language": [LANGUAGES.find(code).tag for code in manifest["languages"]],
+        "multilinguality": "translation",
+        "task_categories": ["text-retrieval", "question-answering"],
+        "tags": ["parallel", "machine-translated"],
+        "configs": [pairs, *configs],
+    }
+
+
+def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a source and language: name, and read and kept of each table."""
+    return [
+        {"source": source, "language": LANGUAGES.find(code), **counts}
+        for source, facts in manifest["sources"].items()
+        for code, counts in facts["languages"].items()
+    ]
+
+
+def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """(where, reason, count), most frequent first."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for facts in manifest["sources"].values():
+        totals.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
+        for counts in facts["languages"].values():
+            for table, name in (("queries", "query"), ("passages", "passage")):
+                totals.update({(name, reason): count for reason, count in counts[table]["rejected"].items()})
+    return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _example(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
+    """The first pair that survived in most languages, in every language that has it."""
+    pairs = _first_shard(store, folder, "pairs")
+    if not pairs.num_rows:
+        return []
+    queries = {code: _first_shard(store, folder, f"queries/{code}")["text"] for code in manifest["languages"]}
+    passages = {code: _first_shard(store, folder, f"passages/{code}")["text"] for code in manifest["languages"]}
+
+    def inside(pair: dict[str, Any]) -> bool:
+        return bool(pair["query_row"] < len(queries[ENGLISH.code]) and pair["passage_row"] < len(passages[ENGLISH.code]))
+
+    candidates = [pair for pair in pairs.slice(0, 1000).to_pylist() if inside(pair)]
+    best = max(candidates, key=lambda pair: int(pair["query_langs"] & pair["passage_langs"]).bit_count())
+    examples = []
+    for code in manifest["languages"]:
+        query, passage = queries[code][best["query_row"]].as_py(), passages[code][best["passage_row"]].as_py()
+        if query is not None and passage is not None:
+            examples.append({"language": LANGUAGES.find(code).name, "query": _cell(query), "passage": _cell(passage)})
+    return examples
+
+
+def _first_shard(store: Store, folder: str, table: str) -> pa.Table:
+    return store.read_parquet(f"{folder}/{table}/00000.parquet")
+
+
+def _cell(text: str) -> str:
+    """`text` so that a Markdown table shows it as it is."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")
+    return " ".join(escaped.split())

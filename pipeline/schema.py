@@ -1,0 +1,73 @@
+"""The Arrow schemas of the tables that stages hand to each other and that a release is made of.
+
+A row number counts the rows of a table over all its shards, in order. Row *i* of shard *k* is the same
+text in every language.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+QUERIES = pa.schema([("id", pa.string()), ("text", pa.string())])
+PASSAGES = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string())])
+TEXTS = {"queries": QUERIES, "passages": PASSAGES}
+"""The two tables of unique English texts; `title` is empty where a passage has none."""
+
+PAIRS = pa.schema(
+    [
+        ("query_row", pa.int64()),
+        ("passage_row", pa.int64()),
+        ("negative_rows", pa.list_(pa.int64())),
+        ("source", pa.string()),
+        ("source_id", pa.string()),
+        ("answer", pa.string()),
+    ]
+)
+"""One (query, positive passage) link; `source_id` is the row's name in its source, `answer` is English."""
+
+REJECTED = pa.schema(
+    [
+        ("position", pa.string()),  # file and place in it, to find the original again
+        ("source_id", pa.string()),
+        ("reason", pa.string()),
+        ("query", pa.string()),
+        ("passage", pa.string()),
+    ]
+)
+"""A row that was set aside before translation."""
+
+SENTENCES = pa.schema([("text", pa.string())])
+"""Unique sentences of a source, in order of first appearance."""
+
+SEGMENTS = pa.schema(
+    [
+        ("title", pa.list_(pa.int64())),  # sentence rows
+        ("text", pa.list_(pa.int64())),  # sentence rows
+        ("gaps", pa.list_(pa.string())),  # what stands before each sentence of `text`, and after the last
+    ]
+)
+"""How a text is put together from sentences; a query has an empty `title`."""
+
+TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string())])
+"""Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null."""
+
+SCORES = pa.schema([("language", pa.float32()), ("chrf", pa.float32()), ("faults", pa.int32())])
+"""What the filters measured of a text; null where there was nothing to measure.
+
+`language`: 1 if a detector takes the text for its language, else 0. `chrf`: chrF of the
+back-translation against the English, 0 to 100. `faults`: sentences with a `mark`.
+"""
+
+
+def scored(table: str) -> pa.Schema:
+    """Schema of the scored texts of `table` ("queries" or "passages") in one language."""
+    return pa.schema([*TEXTS[table], *SCORES, ("back_translation", pa.string())])
+
+
+def released_texts(table: str) -> pa.Schema:
+    """Schema of a release's `table`; `text` and `title` are null where `reject_reason` is not."""
+    return pa.schema([*TEXTS[table], ("reject_reason", pa.string()), *SCORES])
+
+
+RELEASED_PAIRS = pa.schema([*PAIRS, ("query_langs", pa.int64()), ("passage_langs", pa.int64())])
+"""Bit *b* of `query_langs` says that the query survived in language *b* of the manifest's list."""

@@ -1,0 +1,203 @@
+"""The settings of a run: one pydantic model, read from a YAML profile."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import UserError
+from pipeline.languages import ENGLISH, LANGUAGES
+
+HOUSE = Path(__file__).resolve().parent.parent
+"""The folder that holds `profiles/` and `data_cards/`, in a checkout and in an installation alike."""
+
+
+class Environment(BaseSettings):
+    """What belongs to the machine and not to the run; each is an environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="PARALLEL_QA_")
+
+    cache: Path = Path("~/.cache/parallel-qa")
+    """Downloaded and converted models (`PARALLEL_QA_CACHE`)."""
+
+    @property
+    def models(self) -> Path:
+        return self.cache.expanduser() / "models"
+
+
+def _language_code(name: str) -> str:
+    try:
+        language = LANGUAGES.find(name)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    if language == ENGLISH:
+        raise ValueError("English is the source language and always part of a release; list the others only")
+    return language.code
+
+
+def _plain_name(name: str) -> str:
+    if not name or name.startswith(".") or any(not (c.isalnum() or c in "._-") for c in name):
+        raise ValueError(f"{name!r} must be made of letters, digits, '.', '_' and '-'")
+    return name
+
+
+Model = TypeVar("Model", bound=BaseModel)
+LanguageCode = Annotated[str, AfterValidator(_language_code)]
+PlainName = Annotated[str, AfterValidator(_plain_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CleaningSettings(_Section):
+    """What an English row must be to enter the pipeline."""
+
+    shard_rows: int = Field(10_000, ge=1)
+    """Queries or passages in one English shard."""
+    min_letters: int = Field(3, ge=0)
+    """Fewer letters than this in a query or a passage: `too_few_letters`."""
+    max_characters: int = Field(20_000, ge=1)
+    """A longer query or passage: `too_long`."""
+
+
+class TranslationSettings(_Section):
+    """Which model translates, and how."""
+
+    model: str = "sample"
+    """`sample`, a folder with a CTranslate2 or Hugging Face model, or the hub id of an NLLB-200 checkpoint."""
+    revision: str | None = None
+    """Commit of a hub model. A hub model without one is refused: what it is could change."""
+    checksums: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of files of a hub model, by name; large files are checked against the hub's own in any case."""
+    licence: str | None = None
+    """SPDX identifier of the model's licence, where the model does not say it itself."""
+    quantization: Literal["int8", "float16", "int8_float16", "float32"] = "int8"
+    """Stored weights after conversion."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "auto"
+    """What CTranslate2 computes in; `auto` is the fastest that the device supports for the stored weights."""
+    inter_threads: int = Field(0, ge=0)
+    """Batches translated at once on a CPU; 0: one for each core."""
+    intra_threads: int = Field(1, ge=1)
+    """Threads for one batch; more batches beat more threads for one."""
+    beam_size: int = Field(1, ge=1)
+    max_batch_tokens: int = Field(2048, ge=1)
+    """Source tokens, padding included, in one batch."""
+    max_source_tokens: int = Field(400, ge=1, le=1000)
+    """A longer sentence is marked and not sent to the model: NLLB was trained on at most 512 tokens."""
+    max_target_tokens: int = Field(400, ge=1, le=1000)
+    """An output that reaches this length is marked as cut."""
+    shard_sentences: int = Field(20_000, ge=1)
+    """Unique sentences in one unit of work: what a killed run loses at most, per language."""
+
+
+class FilterSettings(_Section):
+    """Thresholds; scores are stored without them, so that changing one translates nothing again."""
+
+    language: bool = True
+    """Reject a text that no language detector takes for its language (`language`)."""
+    min_chrf: float = Field(30.0, ge=0, le=100)
+    """Reject a text whose back-translation scores lower against the English (`round_trip`)."""
+    min_chrf_short: float = Field(25.0, ge=0, le=100)
+    """The same for English texts of fewer than `short_characters`."""
+    short_characters: int = Field(80, ge=0)
+
+
+class ReleaseSettings(_Section):
+    shard_rows: int = Field(50_000, ge=1)
+    """Rows in one shard; shards of one table have the same rows in every language."""
+
+
+class Settings(_Section):
+    """One run: which sources, which languages, how translated, filtered and published."""
+
+    name: PlainName
+    """Names the run and its releases."""
+    sources: list[str] = Field(min_length=1)
+    """Data cards: the name of a file in `data_cards/`, or the path of a card, relative to the profile."""
+    evaluation: list[str] = Field(default_factory=list)
+    """Cards of evaluation sets: a training row with one of their questions or passages is set aside."""
+    languages: list[LanguageCode] = Field(min_length=1)
+    """Target languages, as NLLB code ("deu_Latn") or tag ("de")."""
+    cleaning: CleaningSettings = CleaningSettings()
+    translation: TranslationSettings = TranslationSettings()
+    filters: FilterSettings = FilterSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    folder: Path = Field(default=HOUSE / "profiles", exclude=True)
+    """Where relative paths start: the folder of the profile."""
+
+    @pydantic.field_validator("languages")
+    @classmethod
+    def _no_language_twice(cls, codes: list[str]) -> list[str]:
+        for code in codes:
+            if codes.count(code) > 1:
+                raise ValueError(f"{code} is listed twice")
+        return codes
+
+
+def load_settings(profile: str) -> Settings:
+    """The settings of `profile`: the name of a file in `profiles/`, or a path.
+
+    Raises UserError that names the file and the field.
+    """
+    path = _profile_path(profile)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML: {_one_line(error)}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a profile is a YAML mapping of settings, see profiles/sample.yaml")
+    return parse(Settings, content | {"folder": path.resolve().parent}, str(path))
+
+
+def _profile_path(profile: str) -> Path:
+    path = Path(profile)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise UserError(f"{profile}: no such profile")
+        return path
+    ready = HOUSE / "profiles" / f"{profile}.yaml"
+    if not ready.is_file():
+        names = ", ".join(sorted(file.stem for file in ready.parent.glob("*.yaml")))
+        raise UserError(f"no profile {profile!r}: give the path of a YAML file, or one of {names}")
+    return ready
+
+
+def parse(model: type[Model], content: dict[str, Any], where: str) -> Model:
+    """`content` as a `model`; raises UserError that names `where`, the field and the remedy."""
+    try:
+        return model.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise UserError(f"{where}: {_explain(model, error)}") from None
+
+
+def _explain(model: type[BaseModel], error: pydantic.ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields(model, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key {field!r}: {remedy}{more}"
+    return f"{field}: {_one_line(first['msg'].removeprefix('Value error, '))}{more}"
+
+
+def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return [name for name, field in model.model_fields.items() if not field.exclude]
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,217 @@
+"""Where a run keeps its files: paths, atomic writes, checksums and fingerprints, over fsspec.
+
+Work is kept as *units*. A unit is a folder `PATH/FINGERPRINT/` with data files and, written last,
+`record.json`, which lists every file with its checksum. A unit without a record does not exist, so a
+run that is killed leaves nothing that a later run could mistake for finished work. The fingerprint
+covers all that the unit's content depends on: the same fingerprint means that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+import fsspec.implementations.local
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+
+RECORD = "record.json"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def fingerprint(**inputs: Any) -> str:
+    """Sixteen hexadecimal digits that stand for `inputs` (values that JSON can write)."""
+    text = json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parquet_bytes(table: pa.Table, row_group_rows: int = 10_000) -> bytes:
+    """`table` as a Parquet file, with fixed options, so that equal tables give equal bytes."""
+    sink = io.BytesIO()
+    pq.write_table(
+        table, sink, compression="zstd", compression_level=3, version="2.6", row_group_size=row_group_rows, write_page_index=True
+    )
+    return sink.getvalue()
+
+
+def json_bytes(content: Any) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    sha256: str
+    bytes: int
+    rows: int | None = None  # of a Parquet file
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished unit holds."""
+
+    path: str
+    fingerprint: str
+    files: Mapping[str, StoredFile]
+    facts: Mapping[str, Any]  # what the stage wants to remember: counts, times
+
+    @property
+    def checksum(self) -> str:
+        """One checksum for all files, for the fingerprints of the units that depend on this one."""
+        return fingerprint(**{name: file.sha256 for name, file in self.files.items()})
+
+    def shards(self, table: str) -> list[str]:
+        """The files of a table, in order: `TABLE/00000.parquet`, `TABLE/00001.parquet`, …"""
+        return sorted(name for name in self.files if name.startswith(f"{table}/"))
+
+    def rows(self, table: str) -> int:
+        return sum(self.files[name].rows or 0 for name in self.shards(table))
+
+
+@dataclass
+class UnitWriter:
+    """Writes the files of one unit; see `Store.write_unit`."""
+
+    store: Store
+    folder: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
+
+    def write(self, name: str, content: bytes, rows: int | None = None) -> None:
+        self.store.write(f"{self.folder}/{name}", content)
+        self.files[name] = StoredFile(hashlib.sha256(content).hexdigest(), len(content), rows)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        self.write(name, parquet_bytes(table), table.num_rows)
+
+
+class Store:
+    """A folder on a local disk or below an `s3://` address."""
+
+    def __init__(self, url: str, writable: bool = True) -> None:
+        """Raises UserError where `url` is no address, or cannot be written to and should be `writable`."""
+        self.url = url
+        try:
+            self._fs, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"store {url!r}: {error}") from None
+        self.local = isinstance(self._fs, fsspec.implementations.local.LocalFileSystem)
+        if not writable:
+            return
+        probe = f".writable-{uuid.uuid4().hex}"
+        try:
+            self.write(probe, b"")
+            self._fs.rm_file(self._full(probe))
+        except OSError as error:
+            raise UserError(f"store {url!r} cannot be written to ({error.strerror or error}): choose another --store") from None
+
+    def _full(self, path: str) -> str:
+        """The path in the file system; refuses anything that could lead out of the store."""
+        for part in path.split("/"):
+            if not _NAME.fullmatch(part.removeprefix(".")):
+                raise UserError(f"{path!r} is no path inside a store: {part!r} is not a plain name")
+        return f"{self.root}/{path}"
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file so that it appears whole or not at all."""
+        full = self._full(path)
+        if not self.local:
+            # An object store shows an object only once it is complete.
+            self._fs.pipe_file(full, content)
+            return
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        temporary = f"{full}.{uuid.uuid4().hex}.part"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, full)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    def read(self, path: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError."""
+        content: bytes = self._fs.cat_file(self._full(path))
+        return content
+
+    def exists(self, path: str) -> bool:
+        return bool(self._fs.exists(self._full(path)))
+
+    def names(self, path: str) -> list[str]:
+        """The names of files and folders in a folder, sorted; none where there is no such folder."""
+        try:
+            entries = self._fs.ls(self._full(path), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+    def local_path(self, path: str) -> str:
+        """The path as a user would type it: on a local disk a path, else an address."""
+        full = self._full(path)
+        return os.path.relpath(full) if self.local else str(self._fs.unstrip_protocol(full))
+
+    @contextlib.contextmanager
+    def write_unit(self, path: str, fingerprint: str) -> Iterator[UnitWriter]:
+        """A writer for the unit `path`; the unit exists once the `with` block has ended without an error."""
+        writer = UnitWriter(self, f"{path}/{fingerprint}")
+        yield writer
+        files = {name: vars(file) for name, file in writer.files.items()}
+        self.write(f"{writer.folder}/{RECORD}", json_bytes({"files": files, "facts": writer.facts}))
+
+    def record(self, path: str, fingerprint: str) -> Record | None:
+        """The record of a finished unit, or None where it has yet to be made."""
+        try:
+            content = json.loads(self.read(f"{path}/{fingerprint}/{RECORD}"))
+        except FileNotFoundError:
+            return None
+        files = {name: StoredFile(**file) for name, file in content["files"].items()}
+        return Record(path, fingerprint, files, content["facts"])
+
+    def read_table(self, record: Record, name: str) -> pa.Table:
+        """A Parquet file of a unit. Raises UserError where it is missing or not the file that was written."""
+        path = f"{record.path}/{record.fingerprint}/{name}"
+        return checked_table(self, path, record.files[name].sha256)
+
+    def read_tables(self, record: Record, table: str) -> pa.Table:
+        """All shards of a table of a unit, in order."""
+        return pa.concat_tables([self.read_table(record, name) for name in record.shards(table)])
+
+    def read_parquet(self, path: str) -> pa.Table:
+        """A Parquet file that this process has just written; nothing is checked."""
+        return pq.read_table(io.BytesIO(self.read(path)))
+
+    def move_folder(self, source: str, target: str) -> None:
+        """Give a finished folder its final name; on a local disk in one step."""
+        if self.local:
+            os.makedirs(os.path.dirname(self._full(target)), exist_ok=True)
+            os.rename(self._full(source), self._full(target))
+        else:
+            self._fs.mv(self._full(source), self._full(target), recursive=True)
+
+    def remove_folder(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(self._full(path), recursive=True)
+
+
+def checked_table(store: Store, path: str, sha256: str) -> pa.Table:
+    """The Parquet file `path` if its checksum is `sha256`; raises UserError if it is missing or damaged."""
+    try:
+        content = store.read(path)
+    except FileNotFoundError:
+        raise UserError(f"{store.local_path(path)} is missing: delete its folder and run again") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(f"{store.local_path(path)} is damaged (its checksum is wrong): delete its folder and run again")
+    return pq.read_table(io.BytesIO(content))

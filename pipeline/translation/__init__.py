@@ -1,0 +1,1 @@
+"""Translation: sentences, tokens, CTranslate2, and models made ready for it."""

@@ -1,0 +1,67 @@
+"""Units of work: what a stage plans, a flow spreads out, and a store remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.errors import UserError
+from pipeline.progress import LogProgress, Progress
+from pipeline.settings import Settings
+from pipeline.store import Record, Store
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work whose result is one unit in the store.
+
+    It names all that it needs, so that it can be done anywhere: by a task, on another machine.
+    """
+
+    path: str
+    fingerprint: str
+    source: str
+    language: str = ""  # NLLB code; empty for English
+    table: str = ""
+    shard: int = 0
+    inputs: Mapping[str, Unit] = field(default_factory=dict)
+
+    def record(self, store: Store) -> Record | None:
+        """The unit's record, or None while it is still to be done."""
+        return store.record(self.path, self.fingerprint)
+
+    def result(self, store: Store) -> Record:
+        """The unit's record. Raises UserError where the stage that makes it has not been run."""
+        record = self.record(store)
+        if record is None:
+            raise UserError(
+                f"{store.local_path(self.path)} has not been made with these settings: run the earlier stages first, or 'parallel-qa run'"
+            )
+        return record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How much a stage had to do."""
+
+    done: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(self.done + other.done, self.skipped + other.skipped)
+
+
+Do = Callable[[Settings, Store, Unit, Progress], None]
+
+
+def run_units(units: Iterable[Unit], do: Do, settings: Settings, store: Store, progress: Progress | None = None) -> Outcome:
+    """Do each unit that the store does not hold yet, one after the other."""
+    progress = progress or LogProgress()
+    done = skipped = 0
+    for unit in units:
+        if unit.record(store):
+            skipped += 1
+        else:
+            do(settings, store, unit, progress)
+            done += 1
+    return Outcome(done, skipped)
