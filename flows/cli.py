@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from flows.display import bars
@@ -105,7 +108,8 @@ def filter_texts(profile: ProfileArgument, store: StoreOption) -> None:
     table = Table("source", "language", "table", "read", "kept", "rejected")
     for (source, code, name), reasons in decide(load_settings(profile), Store(store)).items():
         tally = Tally.of(reasons)
-        table.add_row(source, code, name, str(tally.read), str(tally.kept), _reasons(tally.to_json()["rejected"]))
+        why = ", ".join(f"{reason} {count}" for reason, count in tally.rejected.most_common())
+        table.add_row(source, code, name, str(tally.read), str(tally.kept), why)
     out.print(table)
 
 
@@ -180,60 +184,47 @@ def _report_outcome(outcome: Outcome, new_release: bool = False) -> None:
 
 def _report_release(release: Release, store: str) -> None:
     manifest = release.manifest
-    rows = Table("source", "rows read", "kept", "%", "set aside", title="English rows")
-    texts = Table("source", "language", "queries", "passages", "pairs", "%", "rejected", title="Translations kept / read")
+    rows = Table("source", "rows read", "kept", "%", title="English rows", title_justify="left")
+    texts = Table(
+        "source", "language", "queries", "passages", "pairs", "% of pairs", title="Kept of read, by language", title_justify="left"
+    )
+    reasons: Counter[tuple[str, str]] = Counter()
     for source, facts in manifest["sources"].items():
-        rows.add_row(source, *_tally(facts["rows"]), _reasons(facts["rows"]["rejected"]))
-        for code, counts in facts["languages"].items():
-            rejected = {
-                f"{noun} {reason}": count
-                for table, noun in (("queries", "query"), ("passages", "passage"))
-                for reason, count in counts[table]["rejected"].items()
-            }
-            texts.add_row(
-                source,
-                LANGUAGES.find(code).name,
-                *(f"{counts[table]['kept']} / {counts[table]['read']}" for table in ("queries", "passages", "pairs")),
-                _percent(counts["pairs"]),
-                _reasons(rejected),
-            )
-    out.print(rows)
-    out.print(texts)
+        rows.add_row(source, str(facts["rows"]["read"]), str(facts["rows"]["kept"]), _percent(facts["rows"]))
+        reasons.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
+        for code in manifest["languages"][1:]:
+            counts = facts["languages"][code]
+            kept = (f"{counts[table]['kept']} / {counts[table]['read']}" for table in ("queries", "passages", "pairs"))
+            texts.add_row(source, LANGUAGES.find(code).name, *kept, _percent(counts["pairs"]))
+            for table, noun in (("queries", "query"), ("passages", "passage")):
+                reasons.update({(noun, reason): count for reason, count in counts[table]["rejected"].items()})
+    rejected = Table("rejected", "reason", "count", title="Set aside, by reason", title_justify="left")
+    for (noun, reason), count in reasons.most_common():
+        rejected.add_row(noun, reason, str(count))
+    for shown in (rows, texts, rejected):
+        out.print(shown)
     folder = Store(store).local_path(release.path)
-    out.print(f"\nRelease {manifest['version']}{'' if release.new else ' (unchanged)'}: [bold]{folder}[/bold]", soft_wrap=True)
-    out.print(f"  what is in it     {folder}/README.md, {folder}/manifest.json", soft_wrap=True, highlight=False)
-    code = manifest["languages"][-1]
-    out.print(f'  as a data set     datasets.load_dataset("{folder}", "queries-{code}", split="train")', soft_wrap=True, highlight=False)
-    out.print(f"  hybrid batches    parallel-qa batches {folder} --batch-size 8", soft_wrap=True, highlight=False)
-
-
-def _tally(counts: dict[str, Any]) -> tuple[str, str, str]:
-    return str(counts["read"]), str(counts["kept"]), _percent(counts)
+    out.print(f"Release {manifest['version']}{'' if release.new else ' (unchanged)'}: {folder}", soft_wrap=True, highlight=False)
+    code = manifest["languages"][1]
+    for what, how in (
+        ("read about it", f"{folder}/README.md"),
+        ("as a data set", f'datasets.load_dataset("{folder}", "queries-{code}", split="train")'),
+        ("as batches", f'pipeline.batches.open_release("{folder}").batches(alpha=0.5, batch_size=32)'),
+    ):
+        out.print(f"  {what:14} {how}", soft_wrap=True, highlight=False)
 
 
 def _percent(counts: dict[str, Any]) -> str:
     return f"{100 * counts['kept'] / counts['read']:.1f}" if counts["read"] else "-"
 
 
-def _reasons(rejected: Any) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _print_batch(batch: Batch, show: int) -> None:
-    table = Table(
-        "query", "in", "passage", "in", title=f"A {batch.kind} batch of {len(batch.queries)} from {batch.source}", show_lines=True
-    )
-    for query, query_language, passage, passage_language in list(
-        zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, strict=True)
-    )[:show]:
-        table.add_row(_plain(query), query_language, _plain(passage), passage_language)
+    title = f"A {batch.kind} batch of {len(batch.queries)} from {batch.source}, its first {min(show, len(batch.queries))}"
+    table = Table("query", "passage", title=title, title_justify="left", show_lines=True)
+    examples = zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, strict=True)
+    for query, query_language, passage, passage_language in itertools.islice(examples, show):
+        table.add_row(escape(f"{query}  [{query_language}]"), escape(f"{passage}  [{passage_language}]"))
     out.print(table)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def main() -> None:

@@ -111,6 +111,8 @@ class FilterSettings(_Section):
 
 
 class ReleaseSettings(_Section):
+    """How a release is laid out."""
+
     shard_rows: int = Field(50_000, ge=1)
     """Rows in one shard; shards of one table have the same rows in every language."""
 

@@ -46,11 +46,14 @@ def parquet_bytes(table: pa.Table, row_group_rows: int = 10_000) -> bytes:
 
 
 def json_bytes(content: Any) -> bytes:
+    """`content` as JSON that is the same for equal contents."""
     return (json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 @dataclass(frozen=True)
 class StoredFile:
+    """One file of a unit."""
+
     sha256: str
     bytes: int
     rows: int | None = None  # of a Parquet file
@@ -197,7 +200,7 @@ class Store:
         """Give a finished folder its final name; on a local disk in one step."""
         if self.local:
             os.makedirs(os.path.dirname(self._full(target)), exist_ok=True)
-            os.rename(self._full(source), self._full(target))
+            os.replace(self._full(source), self._full(target))
         else:
             self._fs.mv(self._full(source), self._full(target), recursive=True)
 

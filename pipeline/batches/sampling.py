@@ -198,5 +198,5 @@ class Sampler:
             places = [place for place, code in enumerate(languages) if code == language]
             found = self._release.texts(table, language).take(pa.array(rows[places])).to_pylist()
             for place, row in zip(places, found, strict=True):
-                texts[place] = f"{row['title']} {row['text']}" if row.get("title") else row["text"]
+                texts[place] = f"{row['title']}: {row['text']}" if row.get("title") else row["text"]
         return texts

@@ -95,6 +95,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class PhraseBook:
+    """All records and the lists that fill their slots."""
+
     records: tuple[Record, ...]
     lists: Mapping[str, tuple[Entry, ...]]
 
@@ -196,11 +198,11 @@ def _template(
 
 
 def _check_distinct(book: PhraseBook) -> None:
+    """Sentences that differ only in what fills their slots could not be translated back."""
     for language in LANGUAGES:
         seen: dict[str, str] = {}
         for record, template in book.templates():
-            # Sentences that differ only in what fills their slots cannot be translated back.
-            shape = _SLOT.sub(lambda match: f"<{match[1] if match[1] in record.key else '*'}>", template.text[language])
+            shape = _SLOT.sub("<>", template.text[language])
             place = f"{record.domain}.{record.name}.{template.name}"
             if shape in seen:
                 raise PhraseBookError(f"{place} reads like {seen[shape]} in {language}: {shape}")

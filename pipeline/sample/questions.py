@@ -128,6 +128,7 @@ def build() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def main() -> None:
+    """Write both sets."""
     DATA.mkdir(exist_ok=True)
     for name, document in zip(("questions", "evaluation"), build(), strict=True):
         path = DATA / f"{name}.json"

@@ -72,7 +72,7 @@ def train_tokenizer(book: PhraseBook, recipe: Recipe, folder: Path) -> sentencep
     """Write `sentencepiece.bpe.model` into `folder`: one joint vocabulary, digits one by one."""
     corpus = folder / "corpus.txt"
     with corpus.open("w", encoding="utf-8") as file:
-        for source, text, _, translation in itertools.islice(pairs(book, recipe.seed), 120_000):
+        for _, text, _, translation in itertools.islice(pairs(book, recipe.seed), 120_000):
             file.write(f"{text}\n{translation}\n")
         # Plain letters and signs, so that text from outside the phrase book is spelt and not unknown.
         for _ in range(200):
@@ -204,6 +204,7 @@ def train(recipe: Recipe, output: Path) -> None:
 
 
 def main() -> None:
+    """Train as the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--steps", type=int, default=Recipe.steps)

@@ -66,10 +66,7 @@ class Card(BaseModel):
 
 def load_card(settings: Settings, name: str) -> Card:
     """The card `name`: a file in `data_cards/`, or a path relative to the profile. Raises UserError."""
-    if name.endswith(".md"):
-        path = settings.folder / name
-    else:
-        path = HOUSE / "data_cards" / f"{name}.md"
+    path = settings.folder / name if name.endswith(".md") else HOUSE / "data_cards" / f"{name}.md"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in (HOUSE / "data_cards").glob("*.md")))
         raise UserError(f"no data card {name!r}: give the path of a .md file, or one of {known}")

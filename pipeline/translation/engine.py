@@ -22,6 +22,8 @@ _BATCHES_IN_FLIGHT = 8  # per translating thread: few enough to see progress, en
 
 @dataclass(frozen=True)
 class Translation:
+    """One sentence in another language."""
+
     text: str
     mark: str | None = None
     """A fault that only the engine can see: `source_too_long`, `cut` at the length limit, `unknown_token`."""

@@ -35,7 +35,7 @@ def find_model(settings: TranslationSettings, profile_folder: Path) -> Model:
         return _from_folder(folder, settings)
     if not _HUB_ID.fullmatch(settings.model):
         raise UserError(
-            f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id such as facebook/nllb-200-distilled-600M"
+            f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
         )
     return _from_hub(settings)
 

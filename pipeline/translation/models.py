@@ -73,6 +73,7 @@ def describe(folder: Path, *, name: str, licence: str | None, quantization: str)
 
 
 def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import schema
+from pipeline.filters.policy import reasons
+from pipeline.settings import FilterSettings
+from pipeline.tally import Tally
+
+SHORT, LONG = "A short text.", "A long text. " * 10
+
+
+def scored(*rows: tuple[str, float | None, float | None, int]) -> pa.Table:
+    names = ("text", "language", "chrf", "faults")
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), **columns}
+    target = schema.scored("queries")
+    return pa.table({name: list(filled[name]) for name in target.names}, schema=target)
+
+
+def english(*texts: str) -> pa.Table:
+    return pa.table({"id": ["x"] * len(texts), "text": texts}, schema=schema.QUERIES)
+
+
+def test_each_reason_and_its_order() -> None:
+    bad_everywhere = ("good", 0, 20, 1)
+    table = scored(
+        ("gut", 1, 90, 0), ("", 1, 90, 0), ("gut", 1, 90, 1), ("good", 0, 90, 0), ("gut", 1, 20, 0), bad_everywhere, ("12", None, None, 0)
+    )  # fmt: skip
+    assert reasons(table, english(*[LONG] * 7), FilterSettings()) == [
+        None, "empty", "translation_fault", "language", "round_trip", "translation_fault", None
+    ]  # fmt: skip
+
+
+def test_short_texts_have_a_threshold_of_their_own() -> None:
+    table = scored(("gut", 1, 27, 0), ("gut", 1, 27, 0))
+    assert reasons(table, english(SHORT, LONG), FilterSettings(min_chrf=30, min_chrf_short=25)) == [None, "round_trip"]
+
+
+def test_a_check_that_is_off_rejects_nothing() -> None:
+    assert reasons(scored(("good", 0, 90, 0)), english(LONG), FilterSettings(language=False)) == [None]
+
+
+score = st.one_of(st.none(), st.floats(0, 100, width=32))
+row = st.tuples(st.sampled_from(["", " ", "gut"]), st.sampled_from([None, 0.0, 1.0]), score, st.integers(0, 2))
+
+
+@given(st.lists(row, min_size=1, max_size=20), st.floats(0, 100), st.floats(0, 100))
+def test_a_stricter_threshold_never_keeps_more_and_nothing_vanishes(
+    rows: list[tuple[str, float | None, float | None, int]], first: float, second: float
+) -> None:
+    table, source = scored(*rows), english(*[LONG] * len(rows))
+    loose, strict = sorted((first, second))
+    tallies = [Tally.of(reasons(table, source, FilterSettings(min_chrf=value))) for value in (loose, strict)]
+    assert all(tally.read == len(rows) == tally.kept + tally.rejected.total() for tally in tallies)
+    assert tallies[1].kept <= tallies[0].kept
