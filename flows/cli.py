@@ -30,6 +30,7 @@ from pipeline.release.publish import Release
 from pipeline.settings import load_settings
 from pipeline.sources.card import load_card
 from pipeline.store import Store
+from pipeline.translation.hub import check_model
 from pipeline.work import Outcome
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ def _ready(profile: str, store: str) -> Iterator[None]:
     settings = load_settings(profile)
     for name in (*settings.sources, *settings.evaluation):
         load_card(settings, name)
+    check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
     Store(store)
     with bars(err):
         yield

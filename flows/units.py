@@ -43,7 +43,7 @@ def run_units(stage: str, units: Sequence[Unit], do: Do, settings: Settings, sto
 
     Raises the error of the first unit that failed, once the others have ended.
     """
-    missing = [unit for unit in units if unit.record(store) is None]
+    missing = [unit for unit in units if not unit.done(store)]
     if not missing:
         return Outcome(0, len(units))
     artifact = cast(UUID, create_progress_artifact(0.0, description=f"{stage}: {len(missing)} of {len(units)} units to do"))

@@ -27,8 +27,12 @@ class Unit:
     inputs: Mapping[str, Unit] = field(default_factory=dict)
 
     def record(self, store: Store) -> Record | None:
-        """The unit's record, or None while it is still to be done."""
+        """The unit's record, or None where it has not been made."""
         return store.record(self.path, self.fingerprint)
+
+    def done(self, store: Store) -> bool:
+        """Whether the unit and everything that it was made from are in the store."""
+        return self.record(store) is not None and all(unit.done(store) for unit in self.inputs.values())
 
     def result(self, store: Store) -> Record:
         """The unit's record. Raises UserError where the stage that makes it has not been run."""
@@ -59,7 +63,7 @@ def run_units(units: Iterable[Unit], do: Do, settings: Settings, store: Store, p
     progress = progress or LogProgress()
     done = skipped = 0
     for unit in units:
-        if unit.record(store):
+        if unit.done(store):
             skipped += 1
         else:
             do(settings, store, unit, progress)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from pipeline.settings import HOUSE
+from pipeline.filters.filter import filter_texts
+from pipeline.release.publish import Release, publish
+from pipeline.settings import HOUSE, Settings
+from pipeline.sources.download import download
 from pipeline.store import Store
+from pipeline.translation.translate import translate
 from tests.project import Project
 
 REAL_DATA = HOUSE.parent / "shared" / "data"
@@ -50,8 +55,28 @@ def project(tmp_path: Path) -> Project:
     return Project(folder)
 
 
-@pytest.fixture
-def sample_articles() -> Callable[[int], list[dict[str, object]]]:
-    """The first so many articles of the sample question set."""
-    document = json.loads((HOUSE / "pipeline/sample/data/questions.json").read_text(encoding="utf-8"))
-    return lambda count: document["data"][:count]
+@dataclass(frozen=True)
+class Run:
+    """A run of all four stages by direct calls, with the sample model, on part of the sample set."""
+
+    settings: Settings
+    store: Store
+    release: Release
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.store.root) / self.release.path
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("run")
+    project = Project(folder)
+    articles = json.loads((HOUSE / "pipeline/sample/data/questions.json").read_text(encoding="utf-8"))["data"]
+    project.source("questions", articles[:25] + articles[-9:])
+    settings = project.settings(languages=["de", "ar", "zh"], evaluation=["sample-evaluation"], translation={"shard_sentences": 40})
+    store = Store(str(folder / "store"))
+    download(settings, store)
+    translate(settings, store)
+    filter_texts(settings, store)
+    return Run(settings, store, publish(settings, store))

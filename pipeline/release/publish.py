@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +64,8 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
         return Release(path, False, json.loads(store.read(f"{path}/{MANIFEST}")))
     # On a local disk a release is built aside and renamed; an object store has no renaming, but there a
     # release exists only once its manifest, written last, does.
-    building = f"releases/.building-{uuid.uuid4().hex}" if store.local else path
+    building = f"releases/.building-{version}" if store.local else path
+    store.remove_folder(building)  # what a killed run left
     try:
         manifest = _write(settings, store, building, version, scored, licence, progress)
         if store.local:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -12,10 +13,11 @@ from huggingface_hub.errors import HfHubHTTPError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from pipeline.errors import UserError
+from pipeline.languages import Language
 from pipeline.settings import HOUSE, Environment, TranslationSettings
 from pipeline.store import fingerprint
 from pipeline.translation.conversion import CHECKPOINT_FILES, convert
-from pipeline.translation.models import Model, open_model, sha256_of
+from pipeline.translation.models import MODEL_FILE, Model, open_model, sha256_of
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -33,15 +35,33 @@ def find_model(settings: TranslationSettings, profile_folder: Path) -> Model:
     folder = profile_folder / Path(settings.model).expanduser()
     if folder.is_dir():
         return _from_folder(folder, settings)
+    return _from_hub(settings)
+
+
+def check_model(settings: TranslationSettings, profile_folder: Path, languages: Iterable[Language]) -> None:
+    """Raises UserError where it can be told without a download that the model will not do."""
+    if settings.model != "sample" and not (profile_folder / Path(settings.model).expanduser()).is_dir():
+        _pinned_revision(settings)
+        return
+    model = find_model(settings, profile_folder)
+    for language in languages:
+        model.check_language(language)
+
+
+def _pinned_revision(settings: TranslationSettings) -> str:
     if not _HUB_ID.fullmatch(settings.model):
         raise UserError(
             f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
         )
-    return _from_hub(settings)
+    if not settings.revision or not _COMMIT.fullmatch(settings.revision):
+        raise UserError(
+            f"translation.revision: pin {settings.model} to a commit of 40 hexadecimal digits, so that a release can be made again"
+        )
+    return settings.revision
 
 
 def _from_folder(folder: Path, settings: TranslationSettings) -> Model:
-    if (folder / "model.bin").is_file():
+    if any((folder / name).is_file() for name in (MODEL_FILE, "model.bin", "shared_vocabulary.json")):
         return open_model(folder)
     weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.model")]
     key = fingerprint(**{path.name: sha256_of(path) for path in sorted(weights)})
@@ -49,17 +69,14 @@ def _from_folder(folder: Path, settings: TranslationSettings) -> Model:
 
 
 def _from_hub(settings: TranslationSettings) -> Model:
-    if not settings.revision or not _COMMIT.fullmatch(settings.revision):
-        raise UserError(
-            f"translation.revision: pin {settings.model} to a commit of 40 hexadecimal digits, so that a release can be made again"
-        )
+    revision = _pinned_revision(settings)
     licence = next((value for start, value in _LICENCES.items() if settings.model.startswith(start)), None)
-    key = f"{settings.model.replace('/', '--')}-{settings.revision}"
+    key = f"{settings.model.replace('/', '--')}-{revision}"
     target = Environment().models / f"{key}-{settings.quantization}"
     if target.is_dir():
         return open_model(target)
     checkpoint = fetch_checkpoint(settings, Environment().models / "checkpoints" / key)
-    return _converted(checkpoint, key, f"{settings.model}@{settings.revision[:12]}", licence, settings)
+    return _converted(checkpoint, key, f"{settings.model}@{revision[:12]}", licence, settings)
 
 
 def _converted(checkpoint: Path, key: str, name: str, licence: str | None, settings: TranslationSettings) -> Model:

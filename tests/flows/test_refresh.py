@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from prefect.client.orchestration import get_client
+
+from flows.download import download
+from flows.filter import filter_texts
+from flows.publish import publish
+from flows.refresh import refresh
+from flows.translate import translate
+from pipeline.errors import UserError
+from pipeline.release.publish import publish as publish_stage
+from pipeline.store import Store
+from pipeline.work import Outcome
+from tests.project import Project, article
+
+ALDO = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")
+HINTU = article("The river Hintu is 122 kilometres long.", ("How long is the river Hintu in Velu?", "122"), title="Hintu")
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def test_refresh_runs_all_stages_and_then_only_what_is_new(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO])
+    profile, store = str(project.profile()), str(tmp_path / "store")
+    first = refresh(profile, store)
+    # one source, one segmentation, and for each of two languages a translation and two tables of scores
+    assert first.outcome == Outcome(done=1 + 1 + 2 + 4)
+    assert first.release.new
+    second = refresh(profile, store)
+    assert second.outcome == Outcome(skipped=8)
+    assert second.release == publish_stage(project.settings(), Store(store))
+    assert not second.release.new
+    third = refresh(str(project.profile(languages=["de", "ar", "es"])), store)
+    assert third.outcome == Outcome(done=3, skipped=8)
+    assert third.release.path != first.release.path
+
+
+def test_each_stage_is_a_flow_of_its_own_and_gives_what_refresh_gives(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO, HINTU])
+    profile = str(project.profile())
+    apart, together = str(tmp_path / "apart"), str(tmp_path / "together")
+    download(profile, apart)
+    translate(profile, apart)
+    filter_texts(profile, apart)
+    release = publish(profile, apart)
+    assert release == refresh(profile, together).release
+    for name in release.manifest["files"]:
+        assert (Path(apart) / release.path / name).read_bytes() == (Path(together) / release.path / name).read_bytes()
+
+
+def test_a_stage_before_its_time_fails_without_retries(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO])
+    with pytest.raises(UserError, match="run the earlier stages first"):
+        filter_texts(str(project.profile()), str(tmp_path / "store"))
+
+
+def test_progress_and_counts_are_artifacts(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO, HINTU])
+    release = refresh(str(project.profile(languages=["tr"])), str(tmp_path / "store")).release
+    with get_client(sync_client=True) as client:
+        artifacts = client.request("POST", "/artifacts/filter", json={"sort": "CREATED_DESC"}).json()
+    kept = next(artifact for artifact in artifacts if artifact["key"] == "kept")
+    counts = release.manifest["sources"]["questions"]["languages"]["tur_Latn"]["pairs"]
+    assert json.loads(kept["data"]) == [{"source": "questions", "language": "tur_Latn", "read": counts["read"], "kept": counts["kept"]}]
+    progress = [artifact for artifact in artifacts if artifact["type"] == "progress"]
+    assert {artifact["description"].split(":")[0] for artifact in progress[:4]} == {"download", "segment", "translate", "filter"}
+    assert all(artifact["data"] == 100.0 for artifact in progress[:4])
+
+
+def test_a_corrupt_shard_stops_the_run_and_deleting_its_folder_mends_it(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO])
+    profile, store = str(project.profile()), tmp_path / "store"
+    good = refresh(profile, str(store)).release
+    (damaged,) = store.glob("translated/deu_Latn/questions/00000/*/sentences/00000.parquet")
+    damaged.write_bytes(b"PAR1 rubbish")
+    for scored in store.glob("scored/deu_Latn/**/record.json"):
+        scored.unlink()
+    with pytest.raises(UserError, match=r"sentences/00000\.parquet is damaged \(its checksum is wrong\): delete its folder and run again"):
+        refresh(profile, str(store))
+    for file in damaged.parent.parent.rglob("*"):
+        if file.is_file():
+            file.unlink()
+    again = refresh(profile, str(store)).release
+    assert again == type(good)(good.path, False, again.manifest)
+    assert pq.read_table(damaged).num_rows == 3

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.settings import TranslationSettings
+from pipeline.translation.hub import SAMPLE, find_model
+from pipeline.translation.models import REQUIRED, open_model
+
+
+def test_the_sample_model_is_the_one_described() -> None:
+    model = open_model(SAMPLE)
+    assert model.name == "sample"
+    assert model.licence == "Apache-2.0"
+    assert model.quantization == "int8"
+    assert len(model.codes) == 10
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(SAMPLE, folder)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content + b" ")
+    with pytest.raises(UserError, match=rf"{name} is damaged \(its checksum is wrong\): convert or download the model again"):
+        open_model(folder)
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=rf"the file {name} is missing"):
+        open_model(folder)
+
+
+def test_a_folder_is_found_beside_the_profile(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "mine")
+    model = find_model(TranslationSettings(model="mine"), tmp_path)
+    assert model.fingerprint == open_model(SAMPLE).fingerprint
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"translation\.model: 'smaple' is neither 'sample', nor a folder, nor a hub id"):
+        find_model(TranslationSettings(model="smaple"), tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no Hugging Face checkpoint: it has no config\.json"):
+        find_model(TranslationSettings(model="empty"), tmp_path)
