@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+
+from pipeline.sample.phrasebook import load
+from pipeline.sample.questions import DATA, build
+from pipeline.sample.train import pairs
+from pipeline.translation.sentences import split
+
+
+def test_the_committed_sets_are_those_that_the_generator_makes() -> None:
+    for name, document in zip(("questions", "evaluation"), build(), strict=True):
+        assert json.loads((DATA / f"{name}.json").read_text(encoding="utf-8")) == document
+
+
+def test_the_set_is_as_large_and_as_varied_as_promised() -> None:
+    questions, _ = build()
+    good = [p for article in questions["data"] for p in article["paragraphs"] if not p["qas"][0]["id"].startswith("care.")]
+    assert sum(len(p["qas"]) for p in good) >= 300
+    assert all(2 <= len(split(p["context"]).sentences) <= 4 for p in good)
+    assert all(len(p["qas"]) >= 2 for p in good)
+    assert all(
+        p["context"][a["answer_start"] :].lower().startswith(a["text"].lower()) for p in good for q in p["qas"] for a in q["answers"]
+    )
+    care = {
+        qa["id"].split(".")[1] for article in questions["data"] for p in article["paragraphs"] for qa in p["qas"] if "care." in qa["id"]
+    }
+    assert care == {"out-of-domain", "number-only", "empty-passage", "duplicate", "html", "evaluation-passage"}
+
+
+def test_the_model_never_saw_a_sentence_of_it() -> None:
+    stream = pairs(load(), 7)
+    seen = {text if source == "en" else translation for source, text, _, translation in (next(stream) for _ in range(150_000))}
+    for document in build():
+        for paragraph in (p for article in document["data"] for p in article["paragraphs"]):
+            assert not seen.intersection(split(paragraph["context"]).sentences)
+            assert not seen.intersection(qa["question"] for qa in paragraph["qas"])
