@@ -15,6 +15,7 @@ from typing import Annotated, Any
 # Prefect reads this when it is imported. What fails is reported below, once, without its stack of states.
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 import typer
 from rich.console import Console
@@ -231,8 +232,8 @@ def _print_batch(batch: Batch, show: int) -> None:
 
 def main() -> None:
     """Run the command; exit code 0 if all is well, 2 if the user can mend what is wrong, 1 for anything else."""
-    handler = RichHandler(console=err, show_path=False, show_level=False, markup=False)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
+    handler = RichHandler(console=err, show_path=False, show_level=False, markup=False) if err.is_terminal else logging.StreamHandler()
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s" if err.is_terminal else "%(asctime)s %(message)s")
     logging.getLogger("parallel_qa").setLevel(logging.INFO)
     try:
         app()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.settings import FilterSettings
 
-REASONS = ("empty", "translation_fault", "language", "round_trip")
+REASONS = ("translation_fault", "empty", "language", "round_trip")
 """Why a translated text is rejected; where several hold, the first is given."""
 
 

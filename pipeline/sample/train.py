@@ -1,7 +1,6 @@
 """Train the sample translation model from scratch on the phrase book (extra `train`).
 
-    python -m pipeline.sample.train --output CHECKPOINT
-    parallel-qa model convert CHECKPOINT pipeline/sample/model
+    python -m pipeline.sample.train
 
 The result is a Hugging Face checkpoint with the files, the tokenizer class and the architecture of an
 NLLB-200 checkpoint, only smaller, so that the code that converts and runs one runs the other.
@@ -14,6 +13,8 @@ import itertools
 import json
 import math
 import random
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +26,13 @@ from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbToken
 
 from pipeline.languages import LANGUAGES as LANGUAGE_TABLE
 from pipeline.sample.phrasebook import LANGUAGES, PhraseBook, load
+from pipeline.translation.conversion import convert
+from pipeline.translation.hub import SAMPLE
 
 CODES = {language: LANGUAGE_TABLE.by_tag(language).code for language in LANGUAGES}
 PAD, EOS, UNK = 1, 2, 3
 ENTRY_SHARE = 0.06  # of the training pairs, list entries on their own: titles and answers are such texts
+TRAINING = "training.json"  # recipe and duration
 POOL = 6144  # sentence pairs that are sorted by length together
 
 
@@ -145,7 +149,7 @@ def train(recipe: Recipe, output: Path) -> None:
     codes = {language: int(tokenizer.vocab[code]) for language, code in CODES.items()}
     config = M2M100Config(
         vocab_size=len(tokenizer),
-        max_position_embeddings=256,
+        max_position_embeddings=1024,  # as NLLB; they are computed, not learned
         d_model=recipe.width,
         encoder_layers=recipe.encoder_layers,
         decoder_layers=recipe.decoder_layers,
@@ -198,18 +202,25 @@ def train(recipe: Recipe, output: Path) -> None:
             model.save_pretrained(str(output))
         if step == recipe.steps:
             break
-    (output / "training.json").write_text(
-        json.dumps({**recipe.__dict__, "minutes": round((time.monotonic() - began) / 60, 1)}, indent=2) + "\n"
-    )
+    (output / TRAINING).write_text(json.dumps({**recipe.__dict__, "minutes": round((time.monotonic() - began) / 60, 1)}, indent=2) + "\n")
 
 
 def main() -> None:
-    """Train as the arguments say."""
+    """Train, and put the converted model where the profile `sample` finds it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the checkpoint")
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    options = parser.parse_args()
-    train(Recipe(steps=options.steps), options.output)
+    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoint"), help="new folder for the Hugging Face checkpoint")
+    checkpoint = parser.parse_args().checkpoint
+    train(Recipe(), checkpoint)
+    install(checkpoint)
+
+
+def install(checkpoint: Path) -> None:
+    """Convert the checkpoint to int8 and replace the sample model's files by the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "model"
+        convert(checkpoint, converted, name="sample", licence="Apache-2.0", quantization="int8")
+        shutil.copytree(converted, SAMPLE, dirs_exist_ok=True)
+        shutil.copy(checkpoint / TRAINING, SAMPLE / TRAINING)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ def test_the_set_is_as_large_and_as_varied_as_promised() -> None:
     assert sum(len(p["qas"]) for p in good) >= 300
     assert all(2 <= len(split(p["context"]).sentences) <= 4 for p in good)
     assert all(len(p["qas"]) >= 2 for p in good)
-    assert all(
-        p["context"][a["answer_start"] :].lower().startswith(a["text"].lower()) for p in good for q in p["qas"] for a in q["answers"]
-    )
-    care = {
-        qa["id"].split(".")[1] for article in questions["data"] for p in article["paragraphs"] for qa in p["qas"] if "care." in qa["id"]
-    }
+    for paragraph, question in ((p, q) for p in good for q in p["qas"]):
+        (answer,) = question["answers"]
+        assert paragraph["context"][answer["answer_start"] :].lower().startswith(answer["text"].lower())
+    ids = [qa["id"] for article in questions["data"] for p in article["paragraphs"] for qa in p["qas"]]
+    care = {name.split(".")[1] for name in ids if name.startswith("care.")}
     assert care == {"out-of-domain", "number-only", "empty-passage", "duplicate", "html", "evaluation-passage"}
 
 

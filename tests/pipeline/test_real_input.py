@@ -1,0 +1,30 @@
+"""All stages on real text that the sample model cannot translate: garbage goes in, and must not come out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.batches import open_release
+from pipeline.filters.filter import filter_texts
+from pipeline.release.publish import publish
+from pipeline.sources.download import download
+from pipeline.store import Store
+from pipeline.translation.translate import translate
+from tests.project import Project
+
+
+def test_xquad_runs_through_and_its_garbage_translations_are_rejected(project: Project, store: Store, xquad: Path) -> None:
+    project.card("questions", format="squad", files=[str(xquad / "en.json.gz")], licence="CC-BY-SA-4.0")
+    settings = project.settings(languages=["de"])
+    for stage in (download, translate, filter_texts):
+        stage(settings, store)
+    release = publish(settings, store)
+    counts = release.manifest["sources"]["questions"]["languages"]["deu_Latn"]
+    assert (counts["queries"]["read"], counts["passages"]["read"], counts["pairs"]["read"]) == (1185, 240, 1185)
+    assert counts["queries"]["kept"] <= 0.05 * 1185
+    assert counts["passages"]["kept"] == 0
+    assert counts["passages"]["rejected"]["round_trip"] >= 230
+    assert counts["pairs"]["kept"] == 0
+    opened = open_release(store.root)
+    assert opened.texts("passages", "eng_Latn").num_rows == 240
+    assert opened.texts("passages", "deu_Latn")["text"].null_count == 240

@@ -1,0 +1,96 @@
+"""The store on a real S3-speaking server, on loopback."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import boto3
+import pyarrow as pa
+import pytest
+import s3fs
+from moto.server import ThreadedMotoServer
+
+from pipeline.batches import open_release
+from pipeline.errors import UserError
+from pipeline.filters.filter import filter_texts
+from pipeline.release import publish as publishing
+from pipeline.release.publish import publish
+from pipeline.sources.download import download
+from pipeline.store import Store
+from pipeline.translation.translate import translate
+from pipeline.work import Outcome
+from tests.project import Project, article
+
+ALDO = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    user = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}
+    for name, value in {"ENDPOINT_URL": server, **user}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def test_a_unit_is_read_back(bucket: str) -> None:
+    store = Store(f"s3://{bucket}/some/store")
+    table = pa.table({"text": ["one", None]})
+    with store.write_unit("english/a", "f1") as writer:
+        writer.write_table("queries/00000.parquet", table)
+        assert store.record("english/a", "f1") is None
+    record = store.record("english/a", "f1")
+    assert record is not None
+    assert store.read_table(record, "queries/00000.parquet").equals(table)
+    assert store.names("english/a") == ["f1"]
+    assert store.local_path("english/a") == f"s3://{bucket}/some/store/english/a"
+
+
+def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, project: Project, store: Store) -> None:
+    project.source("questions", [ALDO])
+    settings = project.settings(languages=["de"])
+    remote = Store(f"s3://{bucket}/store")
+    releases = []
+    for each in (store, remote):
+        for stage in (download, translate, filter_texts):
+            stage(settings, each)
+        releases.append(publish(settings, each))
+    assert releases[0] == releases[1]
+    for name in [*releases[0].manifest["files"], "manifest.json"]:
+        path = f"{releases[0].path}/{name}"
+        assert store.read(path) == remote.read(path)
+    assert translate(settings, remote) == Outcome(skipped=2)
+    assert not publish(settings, remote).new
+    assert remote.names("releases") == store.names("releases")
+    batch = next(open_release(f"s3://{bucket}/store").batches(1.0, ["en"], batch_size=1))
+    assert batch.queries == ["Query: How long is the river Aldo in Velu?"]
+
+
+def test_a_release_that_fails_half_way_is_not_there(bucket: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.source("questions", [ALDO])
+    settings = project.settings(languages=["de"])
+    remote = Store(f"s3://{bucket}/store")
+    for stage in (download, translate, filter_texts):
+        stage(settings, remote)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(publishing, "dataset_card", lambda *arguments: 1 / 0)
+        publish(settings, remote)
+    assert remote.names("releases") == []
+    assert publish(settings, remote).new
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
+    with pytest.raises(UserError, match=r"store 's3://no-such-bucket-here/store' cannot be written to"):
+        Store("s3://no-such-bucket-here/store")
