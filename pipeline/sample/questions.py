@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.sample.phrasebook import Fact, PhraseBook, Record, Template, load
 
 DATA = Path(__file__).parent / "data"
-PASSAGES_OF_A_RECORD = 12
+PASSAGES_OF_A_RECORD = 9
 EVALUATION_OF_A_RECORD = 1
 _TRIES = 2000
 

@@ -35,4 +35,4 @@ def test_a_terminal_shows_bars_and_a_file_does_not() -> None:
         progress.advance("deu_Latn/a/00000", 2, 20)
         progress.finish("deu_Latn/a/00000")
     assert current_progress() is before
-    assert "deu_Latn/a/00000 sentences" in screen.getvalue()
+    assert "deu_Latn/a/00000" in screen.getvalue()
