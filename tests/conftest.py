@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
@@ -15,6 +16,10 @@ from pipeline.sources.download import download
 from pipeline.store import Store
 from pipeline.translation.translate import translate
 from tests.project import Project
+
+# The machine may be busy: how long an example takes is no fault.
+hypothesis.settings.register_profile("gate", deadline=None)
+hypothesis.settings.load_profile("gate")
 
 REAL_DATA = HOUSE.parent / "shared" / "data"
 """Real data beside the checkout; tests that need it skip where it is absent."""

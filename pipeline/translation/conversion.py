@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import uuid
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.translation.models import MODEL_FILE, SENTENCEPIECE, Model, describe, open_model
+from pipeline.translation.models import MODEL_FILE, SENTENCEPIECE, Model, describe, language_codes, open_model
 
 CHECKPOINT_FILES = (
     "config.json",
@@ -44,7 +45,13 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
     building = output.parent / f".{output.name}-{uuid.uuid4().hex}"
     try:
         converter = TransformersConverter(str(checkpoint), copy_files=[SENTENCEPIECE], low_cpu_mem_usage=True)
-        converter.convert(str(building), quantization=quantization)
+        try:
+            converter.convert(str(building), quantization=quantization)
+        except (OSError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{checkpoint}: cannot be converted: {reason}") from None
+        if not language_codes(building):
+            raise UserError(f"{checkpoint}: its tokenizer has no language codes such as deu_Latn: tokenizer.json is missing or another one")
         description = describe(building, name=name, licence=licence, quantization=quantization)
         (building / MODEL_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         building.replace(output)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import httpx
+import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
@@ -20,6 +20,9 @@ from pipeline.translation.conversion import CHECKPOINT_FILES, convert
 from pipeline.translation.models import MODEL_FILE, Model, open_model, sha256_of
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
+WAIT = wait_exponential_jitter(initial=1, max=30)
+"""Seconds between two tries of a download."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LICENCES = {"facebook/nllb-200": "CC-BY-NC-4.0", "facebook/m2m100": "MIT"}
@@ -95,16 +98,14 @@ def fetch_checkpoint(settings: TranslationSettings, folder: Path) -> Path:
     """
     repository, revision = settings.model, settings.revision
     try:
-        for attempt in Retrying(
-            retry=retry_if_exception(_passing), stop=stop_after_attempt(5), wait=wait_exponential_jitter(1, 30), reraise=True
-        ):
+        for attempt in Retrying(retry=retry_if_exception(_passing), stop=stop_after_attempt(5), wait=WAIT, reraise=True):
             with attempt:
                 info = huggingface_hub.HfApi().model_info(repository, revision=revision, files_metadata=True)
                 siblings = info.siblings or []
                 huggingface_hub.snapshot_download(
                     repository, revision=revision, local_dir=folder, allow_patterns=_wanted([file.rfilename for file in siblings])
                 )
-    except (OSError, httpx.HTTPError, HfHubHTTPError) as error:
+    except (OSError, httpx2.HTTPError, HfHubHTTPError) as error:
         raise UserError(f"model {repository} at {revision}: cannot be downloaded: {' '.join(str(error).split())}") from None
     expected = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs} | settings.checksums
     for name, checksum in expected.items():
@@ -122,7 +123,7 @@ def _passing(error: BaseException) -> bool:
     """Whether trying again may help: a broken connection, too many requests, a fault of the server."""
     if isinstance(error, HfHubHTTPError):
         return error.response is None or error.response.status_code == 429 or error.response.status_code >= 500
-    return isinstance(error, OSError | httpx.HTTPError)
+    return isinstance(error, OSError | httpx2.HTTPError)
 
 
 def _wanted(names: list[str]) -> list[str]:

@@ -62,7 +62,7 @@ def open_model(folder: Path) -> Model:
         description.get("licence"),
         description.get("quantization"),
         checksums,
-        _codes(folder),
+        language_codes(folder),
     )
 
 
@@ -78,7 +78,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _codes(folder: Path) -> frozenset[str]:
+def language_codes(folder: Path) -> frozenset[str]:
+    """The NLLB language codes in the vocabulary of a CTranslate2 model."""
     tokens = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
     # "deu_Latn": three letters, a script of four
     return frozenset(t for t in tokens if len(t) == 8 and t[3] == "_" and t[:3].islower() and t[4].isupper() and t[5:].islower())

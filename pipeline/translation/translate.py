@@ -54,10 +54,11 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     """
     model = model_of(settings)
     decoding = settings.translation.model_dump(exclude=_RESOURCES)
+    segmented_units = segment.units(settings, store)
     planned: list[Unit] = []
     for code in settings.languages:
         model.check_language(LANGUAGES.find(code))
-        for segmented in segment.units(settings, store):
+        for segmented in segmented_units:
             record = segmented.result(store)
             for shard, file in enumerate(record.shards("sentences")):
                 path = f"{code}/{segmented.source}/{shard:05d}"

@@ -16,7 +16,7 @@ SIZE = 16
 
 
 @given(st.integers(0, 2**31), st.integers(0, 10_000), st.floats(0, 1), st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_batch_keeps_the_rules(made_release: OpenRelease, seed: int, step: int, alpha: float, size: int) -> None:
     batch = next(made_release.batches(alpha, batch_size=size, seed=seed, start=step))
     assert len(batch.queries) == len(batch.passages) == len(batch.pair_rows) == size
