@@ -198,7 +198,7 @@ def _template(
 
 
 def _check_distinct(book: PhraseBook) -> None:
-    """Sentences that differ only in what fills their slots could not be translated back."""
+    """Names that are written alike, and sentences that differ only in their fillers, could not be translated back."""
     for language in LANGUAGES:
         seen: dict[str, str] = {}
         for record, template in book.templates():
@@ -211,6 +211,12 @@ def _check_distinct(book: PhraseBook) -> None:
             texts = [entry[language]["_"] for entry in entries]
             if len(set(texts)) != len(texts):
                 raise PhraseBookError(f"list {name!r}: two entries are the same in {language}")
+        english: dict[str, str] = {}
+        for name, entry in ((name, entry) for name, entries in book.lists.items() for entry in entries):
+            if entry["de"] == entry["en"]:  # a name
+                text, meaning = entry[language]["_"], entry["en"]["_"]
+                if english.setdefault(text, meaning) != meaning:
+                    raise PhraseBookError(f"list {name!r}: {meaning!r} reads like {english[text]!r} in {language}: {text}")
 
 
 def main() -> None:

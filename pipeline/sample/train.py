@@ -46,7 +46,7 @@ class Recipe:
     encoder_layers: int = 3
     decoder_layers: int = 2
     heads: int = 4
-    steps: int = 5500
+    steps: int = 5000
     batch: int = 80  # sentence pairs
     warmup: int = 400
     learning_rate: float = 2e-3
