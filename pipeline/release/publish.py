@@ -91,7 +91,7 @@ def _version(settings: Settings, scored: list[Unit], store: Store, licence: str)
         filters=settings.filters.model_dump(),
         release=settings.release.model_dump(),
         languages=settings.languages,
-        cards=[card.model_dump(mode="json") for card in cards],
+        cards=[card.model_dump(include={"name", "title", "licence", "homepage", "citation"}) for card in cards],
         licence=licence,
     )
     return f"{settings.name}-{content[:8]}"
@@ -169,6 +169,7 @@ def _manifest(
 ) -> dict[str, Any]:
     model = model_of(settings)
     cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources)}
+    evaluation = [load_card(settings, name).name for name in settings.evaluation]
     sources = {}
     for source, record in english.items():
         pairs = store.read_tables(record, "pairs")
@@ -198,6 +199,12 @@ def _manifest(
         "rows": {**{table: rows[table].total for table in schema.TEXTS}, "pairs": sum(r.rows("pairs") for r in english.values())},
         "sources": sources,
         "model": {"name": model.name, "licence": licence, "fingerprint": model.fingerprint, "quantization": model.quantization},
-        "evaluation": dict.fromkeys(settings.evaluation, "exact match of queries and passages"),
-        "settings": settings.model_dump(mode="json", exclude={"folder"}),
+        "evaluation": dict.fromkeys(evaluation, "exact match of queries and passages"),
+        "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
     }
+
+
+def _settings_of_record(settings: Settings, sources: list[str], evaluation: list[str], model: str) -> dict[str, Any]:
+    """The settings as a manifest keeps them: names where the profile may have paths of one machine."""
+    kept = settings.model_dump(mode="json", exclude={"folder"})
+    return kept | {"sources": sources, "evaluation": evaluation, "translation": kept["translation"] | {"model": model}}

@@ -73,7 +73,7 @@ def test_the_manifest_adds_up(sample_run: Run) -> None:
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (file["sha256"], file["bytes"])
     found = {str(path.relative_to(sample_run.folder)) for path in sample_run.folder.rglob("*") if path.is_file()}
     assert found == {*manifest["files"], "manifest.json"}
-    assert str(Path.home()) not in (sample_run.folder / "manifest.json").read_text(encoding="utf-8")
+    assert str(sample_run.settings.folder) not in (sample_run.folder / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_datasets_reads_every_configuration_of_the_card(sample_run: Run, tmp_path: Path) -> None:
