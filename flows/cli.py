@@ -234,7 +234,6 @@ def main() -> None:
     """Run the command; exit code 0 if all is well, 2 if the user can mend what is wrong, 1 for anything else."""
     handler = RichHandler(console=err, show_path=False, show_level=False, markup=False) if err.is_terminal else logging.StreamHandler()
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s" if err.is_terminal else "%(asctime)s %(message)s")
-    logging.getLogger("parallel_qa").setLevel(logging.INFO)
     try:
         app()
     except UserError as error:

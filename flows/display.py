@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from pipeline.progress import LogProgress, Progress
+
+# A worker shows these lines if PREFECT_LOGGING_EXTRA_LOGGERS names the logger.
+logging.getLogger("parallel_qa").setLevel(logging.INFO)
 
 _current: Progress = LogProgress()
 

@@ -1,0 +1,63 @@
+"""The arrows of docs/architecture.md, and what the code must never do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import HOUSE
+
+FILES = sorted([*(HOUSE / "pipeline").rglob("*.py"), *(HOUSE / "flows").rglob("*.py")])
+BASE = {"errors", "languages", "progress", "schema", "settings", "store", "tally", "work"}
+ROOMS = ["sources", "translation", "filters", "release", "batches"]  # each may use those before it
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(HOUSE / "pipeline").parts
+    return parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.is_relative_to(HOUSE / "pipeline")], ids=lambda p: str(p.relative_to(HOUSE))
+)
+def test_pipeline_knows_nothing_of_prefect_and_rooms_only_of_earlier_ones(path: Path) -> None:
+    own = room(path)
+    for module in imports(path):
+        assert module.split(".")[0] not in {"prefect", "flows", "typer"}
+        if not module.startswith("pipeline.") or own == "sample":
+            continue
+        used = module.split(".")[1]
+        if own in BASE:
+            assert used in BASE, module
+        elif own in ROOMS:
+            assert used in BASE or (used in ROOMS and ROOMS.index(used) <= ROOMS.index(own)), module
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_no_pickle_and_no_remote_code(path: Path) -> None:
+    assert not {"pickle", "dill", "cloudpickle", "joblib", "shelve"} & {module.split(".")[0] for module in imports(path)}
+    assert "trust_remote_code" not in path.read_text(encoding="utf-8")
+
+
+def test_a_light_installation_runs_without_torch() -> None:
+    heavy = {
+        path.relative_to(HOUSE).as_posix()
+        for path in FILES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name.split(".")[0] in {"torch", "transformers"}
+    }
+    assert heavy == {"pipeline/sample/train.py"}
