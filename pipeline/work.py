@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,6 +54,11 @@ class Outcome:
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(self.done + other.done, self.skipped + other.skipped)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The installed version of each package, for the fingerprint of work that its behaviour decides."""
+    return {package: importlib.metadata.version(package) for package in packages}
 
 
 Do = Callable[[Settings, Store, Unit, Progress], None]

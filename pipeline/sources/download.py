@@ -6,6 +6,7 @@ Makes the units `english/SOURCE`, each with the tables `queries`, `passages`, `p
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from pipeline import schema
+from pipeline.errors import UserError
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.sources.card import Card, load_card
@@ -20,7 +22,7 @@ from pipeline.sources.cleaning import clean, comparable, fault
 from pipeline.sources.pairs import Pair, Rows, SetAside
 from pipeline.sources.squad import read_squad
 from pipeline.store import Store, UnitWriter, fingerprint
-from pipeline.work import Outcome, Unit, run_units
+from pipeline.work import Outcome, Unit, run_units, versions
 
 VERSION = 1
 """Raise it when the stage makes something else of the same input."""
@@ -39,12 +41,16 @@ def download(settings: Settings, store: Store, progress: Progress | None = None)
 def units(settings: Settings) -> list[Unit]:
     """One unit a source. Reads the cards and checksums their local files."""
     cards = [load_card(settings, name) for name in settings.sources]
+    for first, second in itertools.combinations(cards, 2):
+        if first.name == second.name:
+            raise UserError(f"sources: {first.path} and {second.path} are both named {first.name!r}: rename one")
+    tools = versions("beautifulsoup4")
     evaluation = [_identity(load_card(settings, name)) for name in settings.evaluation]
     cleaning = settings.cleaning.model_dump()
     return [
         Unit(
             f"english/{card.name}",
-            fingerprint(stage="download", version=VERSION, card=_identity(card), evaluation=evaluation, cleaning=cleaning),
+            fingerprint(stage="download", version=VERSION, tools=tools, card=_identity(card), evaluation=evaluation, cleaning=cleaning),
             card.name,
         )
         for card in cards

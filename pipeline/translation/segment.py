@@ -16,7 +16,7 @@ from pipeline.sources import download
 from pipeline.sources.download import split_rows
 from pipeline.store import Store, fingerprint
 from pipeline.translation.sentences import split
-from pipeline.work import Unit
+from pipeline.work import Unit, versions
 
 VERSION = 1
 
@@ -24,10 +24,11 @@ VERSION = 1
 def units(settings: Settings, store: Store) -> list[Unit]:
     """One unit a source; the sources must have been downloaded."""
     shard = settings.translation.shard_sentences
+    tools = versions("sentencex")
     return [
         Unit(
             f"sentences/{english.source}",
-            fingerprint(stage="segment", version=VERSION, english=english.result(store).checksum, shard=shard),
+            fingerprint(stage="segment", version=VERSION, tools=tools, english=english.result(store).checksum, shard=shard),
             english.source,
             inputs={"english": english},
         )

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from pipeline.errors import UserError
 from pipeline.sources.download import download, units
 from pipeline.store import Store
 from pipeline.work import Outcome
@@ -66,6 +69,13 @@ def test_only_a_change_of_content_makes_work(project: Project, store: Store) -> 
     assert download(project.settings(), store) == Outcome(skipped=1)
     project.source("questions", [article(PASSAGE, ("What is mined here?", "Salt"))])
     assert download(project.settings(), store) == Outcome(done=1)
+
+
+def test_two_sources_of_one_name_are_refused(project: Project) -> None:
+    project.source("questions", [article(PASSAGE, ("What is mined?", "Salt"))])
+    project.source("again", [article(PASSAGE, ("What is white?", "It"))], name="questions")
+    with pytest.raises(UserError, match=r"questions\.md and .*again\.md are both named 'questions': rename one"):
+        units(project.settings(sources=["./questions.md", "./again.md"]))
 
 
 def test_texts_go_into_shards_of_the_size_asked_for(project: Project, store: Store) -> None:
