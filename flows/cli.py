@@ -223,7 +223,9 @@ def _percent(counts: dict[str, Any]) -> str:
 
 def _print_batch(batch: Batch, show: int) -> None:
     title = f"A {batch.kind} batch of {len(batch.queries)} from {batch.source}, its first {min(show, len(batch.queries))}"
-    table = Table("query", "passage", title=title, title_justify="left", show_lines=True)
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for column in ("query", "passage"):
+        table.add_column(column, overflow="fold")  # some languages write without spaces
     examples = zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, strict=True)
     for query, query_language, passage, passage_language in itertools.islice(examples, show):
         table.add_row(escape(f"{query}  [{query_language}]"), escape(f"{passage}  [{passage_language}]"))

@@ -78,7 +78,7 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     project = Project(folder)
     articles = json.loads((HOUSE / "pipeline/sample/data/questions.json").read_text(encoding="utf-8"))["data"]
-    project.source("questions", articles[:25] + articles[-9:])
+    project.source("questions", articles[:25] + articles[-14:])
     settings = project.settings(languages=["de", "ar", "zh"], evaluation=["sample-evaluation"], translation={"shard_sentences": 40})
     store = Store(str(folder / "store"))
     download(settings, store)

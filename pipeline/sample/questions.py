@@ -39,6 +39,22 @@ OUT_OF_DOMAIN = [
         "Unless the tenant objects in writing within a fortnight, the deposit is forfeited and the agreement lapses.",
         [("When does the agreement lapse?", "within a fortnight")],
     ),
+    (
+        "Chess endings",
+        "With only a pawn left, the side to move must count tempi. If the defending king reaches the square in front of "
+        "the pawn, the game is usually drawn.",
+        [("What must the side to move count?", "tempi"), ("When is a pawn ending usually drawn?", "reaches the square")],
+    ),
+    (
+        "Knots",
+        "A bowline holds under load and still unties easily, which is why sailors trust it. Wet rope slips sooner than dry rope.",
+        [("Why do sailors trust the bowline?", "still unties easily"), ("Which rope slips sooner?", "Wet rope")],
+    ),
+    (
+        "Invoices",
+        "Late invoices attract interest from the thirty-first day, though most suppliers waive it for small sums.",
+        [("From which day do late invoices attract interest?", "thirty-first"), ("What do most suppliers waive?", "interest")],
+    ),
 ]
 
 
@@ -95,6 +111,7 @@ def rows_that_need_care(good: list[dict[str, Any]], evaluation: dict[str, Any]) 
         care.append({"title": title, "paragraphs": [{"context": context, "qas": qas}]})
     plain = good[0]["paragraphs"][0]
     care.append({"title": "", "paragraphs": [{"context": plain["context"], "qas": [_qa("care.number-only", "1642", "1642", "1642")]}]})
+    care.append({"title": "", "paragraphs": [{"context": plain["context"], "qas": [_qa("care.no-question", "", "1642", "1642")]}]})
     care.append({"title": "", "paragraphs": [{"context": "", "qas": [{**plain["qas"][0], "id": "care.empty-passage"}]}]})
     care.append(
         {"title": good[0]["title"], "paragraphs": [{"context": plain["context"], "qas": [{**plain["qas"][0], "id": "care.duplicate"}]}]}
@@ -106,6 +123,8 @@ def rows_that_need_care(good: list[dict[str, Any]], evaluation: dict[str, Any]) 
         {"context": html, "qas": [{**marked_up["qas"][0], "question": question, "id": "care.html"}, *marked_up["qas"][1:]]}
     ]
     known = evaluation["paragraphs"][0]
+    asked = {**known["qas"][0], "id": "care.evaluation-question", "question": known["qas"][0]["question"].lower()}
+    care.append({"title": good[0]["title"], "paragraphs": [{"context": plain["context"], "qas": [asked]}]})
     context = known["context"].upper()
     care.append(
         {"title": evaluation["title"], "paragraphs": [{"context": context, "qas": [{**plain["qas"][-1], "id": "care.evaluation-passage"}]}]}

@@ -24,7 +24,17 @@ def test_the_set_is_as_large_and_as_varied_as_promised() -> None:
         assert paragraph["context"][answer["answer_start"] :].lower().startswith(answer["text"].lower())
     ids = [qa["id"] for article in questions["data"] for p in article["paragraphs"] for qa in p["qas"]]
     care = {name.split(".")[1] for name in ids if name.startswith("care.")}
-    assert care == {"out-of-domain", "number-only", "empty-passage", "duplicate", "html", "evaluation-passage"}
+    kinds = {
+        "out-of-domain",
+        "number-only",
+        "no-question",
+        "empty-passage",
+        "duplicate",
+        "html",
+        "evaluation-passage",
+        "evaluation-question",
+    }
+    assert care == kinds
 
 
 def test_the_model_never_saw_a_sentence_of_it() -> None:
