@@ -32,20 +32,21 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
+def real_data(name: str) -> Path:
+    folder = REAL_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"real data is not beside this checkout (shared/data/{name})")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def xquad() -> Path:
-    folder = REAL_DATA / "xquad-r"
-    if not folder.is_dir():
-        pytest.skip("real XQuAD-R is not beside this checkout (shared/data/xquad-r)")
-    return folder
+    return real_data("xquad-r")
 
 
 @pytest.fixture(scope="session")
 def flores() -> Path:
-    folder = REAL_DATA / "flores-nllb"
-    if not folder.is_dir():
-        pytest.skip("real NLLB output is not beside this checkout (shared/data/flores-nllb)")
-    return folder
+    return real_data("flores-nllb")
 
 
 @pytest.fixture
