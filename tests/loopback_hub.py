@@ -5,26 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
-_API = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/revision/(?P<revision>[^/?]+)")
-_TREE = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/?]+)")
-_FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>[^?]+)")
-_LFS = (".bin", ".safetensors", ".model")
+_INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revision/(?P<revision>[^/]+)")
+_TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)")
+_FILE = re.compile(r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_LFS_NAMES = (".bin", ".safetensors", ".model")
+_LFS_SIZE = 1_000_000
 
 
 @dataclass
 class LoopbackHub:
-    """Repositories at one commit each, and what is to go wrong with them."""
+    """Repositories at one commit each, and what is to go wrong with them.
 
-    repositories: dict[str, tuple[str, Path]] = field(default_factory=dict)  # id -> commit, folder
+    A model is kept under its id, a data set under `datasets/` and its id. A file is called by its path
+    in the repository.
+    """
+
+    repositories: dict[str, tuple[str, Path]] = field(default_factory=dict)  # commit, folder
+    statuses: dict[str, list[int]] = field(default_factory=dict)  # end of an address -> answers to a GET of it, once each
     break_after: dict[str, int] = field(default_factory=dict)  # file -> bytes after which the connection breaks, once
-    statuses: list[int] = field(default_factory=list)  # answered once each, before anything else
+    reset: bool = False  # break it by a reset, as a failing router does, instead of closing it
     corrupt: set[str] = field(default_factory=set)  # files whose bytes are not those of their checksum
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, Range
     sent: dict[str, int] = field(default_factory=dict)  # file -> bytes of it that were sent
@@ -32,6 +42,7 @@ class LoopbackHub:
 
     @contextmanager
     def serve(self) -> Iterator[LoopbackHub]:
+        """Answer requests at `url` while the block runs."""
         hub = self
 
         class Handler(_Handler):
@@ -39,7 +50,7 @@ class LoopbackHub:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield self
@@ -47,9 +58,9 @@ class LoopbackHub:
             server.shutdown()
             server.server_close()
 
-    def downloads(self, file: str) -> list[str | None]:
-        """The Range header of every GET of `file`."""
-        return [wanted for method, path, wanted in self.requests if method == "GET" and path.endswith(f"/{file}")]
+    def downloads(self, end: str) -> list[str | None]:
+        """The Range header of every GET of an address that ends in `end`: a file, or the commit for the description."""
+        return [wanted for method, path, wanted in self.requests if method == "GET" and path.endswith(f"/{end}")]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -60,73 +71,102 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: `owner.requests` has it all."""
 
     def do_HEAD(self) -> None:
-        self._answer(body=False)
+        self._answer()
 
     def do_GET(self) -> None:
-        self._answer(body=True)
+        self._answer()
 
-    def _answer(self, body: bool) -> None:
-        self.owner.requests.append((self.command, self.path.split("?")[0], self.headers.get("Range")))
-        if self.owner.statuses:
-            return self._send(self.owner.statuses.pop(0), b"{}", {}, body)
-        for pattern, answer in ((_API, self._repository), (_TREE, self._tree), (_FILE, self._file)):
-            match = pattern.match(self.path)
-            if match:
-                commit, folder = self.owner.repositories.get(match["repo"], ("", Path()))
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.owner.requests.append((self.command, path, self.headers.get("Range")))
+        for end, statuses in self.owner.statuses.items():
+            if self.command == "GET" and path.endswith(f"/{end}") and statuses:
+                return self._send(statuses.pop(0), b"{}", {})
+        for pattern, answer in ((_INFO, self._info), (_TREE, self._tree), (_FILE, self._file)):
+            match = pattern.fullmatch(path)
+            if match and match["repo"] in self.owner.repositories:
+                commit, folder = self.owner.repositories[match["repo"]]
                 if match["revision"] != commit:
-                    break
-                return answer(match, folder, body)
-        return self._send(404, b'{"error": "Repository not found"}', {"X-Error-Code": "RepoNotFound"}, body)
+                    return self._send(404, b'{"error": "Revision not found"}', {"X-Error-Code": "RevisionNotFound"})
+                return answer(match, folder)
+        return self._send(404, b'{"error": "Repository not found"}', {"X-Error-Code": "RepoNotFound"})
 
-    def _repository(self, match: re.Match[str], folder: Path, body: bool) -> None:
-        siblings = [{"rfilename": path.name, "size": path.stat().st_size, **_lfs(path)} for path in sorted(folder.iterdir())]
-        description = {"_id": "0", "id": match["repo"], "sha": match["revision"], "siblings": siblings, "tags": [], "private": False}
-        self._send(200, json.dumps(description).encode(), {"Content-Type": "application/json"}, body)
+    def _info(self, match: re.Match[str], folder: Path) -> None:
+        with_blobs = parse_qs(urlsplit(self.path).query).get("blobs", [""])[0].lower() == "true"
+        siblings: list[dict[str, object]] = []
+        for path, name in _files(folder):
+            sibling: dict[str, object] = {"rfilename": name}
+            if with_blobs:
+                sibling |= {"size": path.stat().st_size, "blobId": _blob_id(path)}
+            if with_blobs and _is_lfs(path):
+                sibling["lfs"] = {"sha256": _sha256(path), "size": path.stat().st_size, "pointerSize": 134}
+            siblings.append(sibling)
+        name = match["repo"].removeprefix("datasets/")
+        self._json({"_id": "0", "id": name, "sha": match["revision"], "siblings": siblings, "tags": [], "private": False})
 
-    def _tree(self, match: re.Match[str], folder: Path, body: bool) -> None:
-        files = []
-        for path in sorted(folder.iterdir()):
-            entry = {"type": "file", "oid": "0" * 40, "size": path.stat().st_size, "path": path.name}
-            if lfs := _lfs(path).get("lfs"):
-                entry["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
-            files.append(entry)
-        self._send(200, json.dumps(files).encode(), {"Content-Type": "application/json"}, body)
+    def _tree(self, match: re.Match[str], folder: Path) -> None:
+        entries: list[dict[str, object]] = []
+        for path, name in _files(folder):
+            size = path.stat().st_size
+            entry: dict[str, object] = {"type": "file", "oid": _blob_id(path), "size": size, "path": name}
+            if _is_lfs(path):
+                entry["lfs"] = {"oid": _sha256(path), "size": size, "pointerSize": 134}
+            entries.append(entry)
+        self._json(entries)
 
-    def _file(self, match: re.Match[str], folder: Path, body: bool) -> None:
-        path = folder / match["file"]
+    def _file(self, match: re.Match[str], folder: Path) -> None:
+        name = match["file"]
+        path = folder / name
         if not path.is_file():
-            return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body)
+            return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": match["revision"]})
         content = path.read_bytes()
-        tag = _lfs(path).get("lfs", {}).get("sha256") or hashlib.sha1(content).hexdigest()
-        headers = {"X-Repo-Commit": match["revision"], "ETag": f'"{tag}"', "Accept-Ranges": "bytes"}
-        if _lfs(path):
-            headers |= {"X-Linked-Etag": f'"{tag}"', "X-Linked-Size": str(len(content))}
-        if path.name in self.owner.corrupt:
+        tag = f'"{_sha256(path) if _is_lfs(path) else _blob_id(path)}"'
+        headers = {"X-Repo-Commit": match["revision"], "ETag": tag, "Accept-Ranges": "bytes"}
+        if _is_lfs(path):
+            headers |= {"X-Linked-ETag": tag, "X-Linked-Size": str(len(content))}
+        if name in self.owner.corrupt:
             content = bytes(byte ^ 1 for byte in content[:1]) + content[1:]
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if wanted and body:
-            start = int(wanted[1])
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            return self._send(206, content[start:], headers, body, path.name)
-        return self._send(200, content, headers, body, path.name)
+        wanted = _RANGE.fullmatch(self.headers.get("Range") or "")
+        if not wanted:
+            return self._send(200, content, headers, name)
+        start, end = int(wanted[1]), int(wanted[2] or len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        return self._send(206, content[start : end + 1], headers, name)
 
-    def _send(self, status: int, content: bytes, headers: dict[str, str], body: bool, file: str = "") -> None:
+    def _json(self, content: object) -> None:
+        self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, content: bytes, headers: dict[str, str], file: str = "") -> None:
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        if not body:
+        if self.command == "HEAD":
             return
         cut = self.owner.break_after.pop(file, None)
-        self.wfile.write(content[:cut])
         self.owner.sent[file] = self.owner.sent.get(file, 0) + len(content[:cut])
-        if cut is not None:
-            self.wfile.flush()
-            self.close_connection = True
+        self.wfile.write(content[:cut])
+        if cut is None:
+            return
+        self.close_connection = True
+        if self.owner.reset:
+            # The server would say goodbye properly before it closes; a socket that does not linger resets.
+            with socket.socket(fileno=self.connection.detach()) as bare:
+                bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _lfs(path: Path) -> dict[str, dict[str, object]]:
-    if not path.name.endswith(_LFS):
-        return {}
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    return [(path, path.relative_to(folder).as_posix()) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _is_lfs(path: Path) -> bool:
+    return path.name.endswith(_LFS_NAMES) or path.stat().st_size >= _LFS_SIZE
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _blob_id(path: Path) -> str:
     content = path.read_bytes()
-    return {"lfs": {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}}
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()

@@ -13,8 +13,8 @@ from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 TEXT = ["The river is long and the town is old.", "Der Fluss ist lang und die Stadt ist alt.", "نهر طويل ومدينة قديمة.", "河很长，城很旧。"]
 
 
-def make_checkpoint(folder: Path) -> Path:
-    """Write the checkpoint; its weights are a `pytorch_model.bin`, as on the hub."""
+def make_checkpoint(folder: Path, *, safetensors: bool = False) -> Path:
+    """Write the checkpoint; its weights are a `pytorch_model.bin`, as on the hub, or a `model.safetensors`."""
     folder.mkdir(parents=True)
     corpus = folder / "corpus.txt"
     corpus.write_text("\n".join(f"{line} {number}" for number in range(200) for line in TEXT), encoding="utf-8")
@@ -26,7 +26,7 @@ def make_checkpoint(folder: Path) -> Path:
     tokenizer = NllbTokenizer.from_pretrained(str(folder), extra_special_tokens=FAIRSEQ_LANGUAGE_CODES, local_files_only=True)
     tokenizer.save_pretrained(str(folder))
     special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
-    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    (folder / "special_tokens_map.json").write_text(json.dumps({**special, "additional_special_tokens": list(FAIRSEQ_LANGUAGE_CODES)}))
     torch.manual_seed(1)
     config = M2M100Config(
         vocab_size=len(tokenizer), d_model=32, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=64, decoder_ffn_dim=64,
@@ -36,6 +36,7 @@ def make_checkpoint(folder: Path) -> Path:
     config.tokenizer_class = "NllbTokenizer"
     model = M2M100ForConditionalGeneration(config)
     model.save_pretrained(str(folder))
-    torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    (folder / "model.safetensors").unlink()
+    if not safetensors:
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
     return folder

@@ -47,7 +47,12 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
         try:
             converter.convert(str(building), quantization=quantization)
         except Exception as error:  # a foreign checkpoint may be wrong in any way
-            reason = " ".join(str(error).split())
+            if type(error).__name__ == "UnpicklingError":  # PyTorch's own message advises to load it all the same
+                raise UserError(
+                    f"{checkpoint}: cannot be converted: its .bin file is damaged or holds more than weights, and was not loaded: "
+                    "download it again, or use a checkpoint with safetensors"
+                ) from None
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"{checkpoint}: cannot be converted: {reason}") from None
         if not language_codes(building):
             raise UserError(f"{checkpoint}: its tokenizer has no language codes such as deu_Latn: tokenizer.json is missing or another one")
@@ -64,7 +69,11 @@ def _check(checkpoint: Path) -> None:
     config = checkpoint / "config.json"
     if not config.is_file():
         raise UserError(f"{checkpoint}: no Hugging Face checkpoint: it has no config.json")
-    model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{config}: cannot be read as JSON: {error}") from None
+    model_type = content.get("model_type") if isinstance(content, dict) else None
     if model_type != "m2m_100":
         raise UserError(f"{checkpoint}: model_type is {model_type!r}; NLLB-200 checkpoints are 'm2m_100'")
     if not (checkpoint / SENTENCEPIECE).is_file():

@@ -66,8 +66,8 @@ def _pinned_revision(settings: TranslationSettings) -> str:
 def _from_folder(folder: Path, settings: TranslationSettings) -> Model:
     if any((folder / name).is_file() for name in (MODEL_FILE, "model.bin", "shared_vocabulary.json")):
         return open_model(folder)
-    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.model")]
-    key = fingerprint(**{path.name: sha256_of(path) for path in sorted(weights)})
+    names = _wanted(sorted(path.name for path in folder.iterdir() if path.is_file()))
+    key = fingerprint(**{name: sha256_of(folder / name) for name in names})
     return _converted(folder, f"{folder.name}-{key}", folder.name, None, settings)
 
 
@@ -86,11 +86,16 @@ def _converted(checkpoint: Path, key: str, name: str, licence: str | None, setti
     target = Environment().models / f"{key}-{settings.quantization}"
     if target.is_dir():
         return open_model(target)
-    return convert(checkpoint, target, name=name, licence=licence, quantization=settings.quantization)
+    try:
+        return convert(checkpoint, target, name=name, licence=licence, quantization=settings.quantization)
+    except OSError:
+        if target.is_dir():  # another process was faster
+            return open_model(target)
+        raise
 
 
 def fetch_checkpoint(settings: TranslationSettings, folder: Path) -> Path:
-    """Download the files of a checkpoint into `folder`, going on where an earlier download broke off.
+    """Download the files of a checkpoint into `folder`; those that an earlier download finished are kept.
 
     Every large file is checked against the SHA-256 that the hub keeps of it at the pinned commit, and
     every file that `settings.checksums` names against that. Raises UserError where a file differs, and
@@ -102,15 +107,19 @@ def fetch_checkpoint(settings: TranslationSettings, folder: Path) -> Path:
             with attempt:
                 info = huggingface_hub.HfApi().model_info(repository, revision=revision, files_metadata=True)
                 siblings = info.siblings or []
-                huggingface_hub.snapshot_download(
-                    repository, revision=revision, local_dir=folder, allow_patterns=_wanted([file.rfilename for file in siblings])
-                )
+                wanted = _wanted([file.rfilename for file in siblings])
+                if unknown := sorted(settings.checksums.keys() - set(wanted)):
+                    raise UserError(
+                        f"translation.checksums: {unknown[0]} is not among the files of {repository} that are downloaded: "
+                        + ", ".join(wanted)
+                    )
+                huggingface_hub.snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=wanted)
     except (OSError, httpx2.HTTPError, HfHubHTTPError) as error:
         raise UserError(f"model {repository} at {revision}: cannot be downloaded: {' '.join(str(error).split())}") from None
-    expected = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs} | settings.checksums
+    expected = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs and file.rfilename in wanted} | settings.checksums
     for name, checksum in expected.items():
         path = folder / name
-        if path.is_file() and sha256_of(path) != checksum:
+        if sha256_of(path) != checksum:
             path.unlink()
             raise UserError(
                 f"model {repository} at {revision}: {name} has another SHA-256 than expected and was removed: "
