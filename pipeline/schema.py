@@ -32,9 +32,13 @@ REJECTED = pa.schema(
         ("reason", pa.string()),
         ("query", pa.string()),
         ("passage", pa.string()),
+        ("detail", pa.string()),  # what the reason rests on: the evaluation text, the row that came first, the reader's words
     ]
 )
 """A row that was set aside before translation."""
+
+KEYS = pa.schema([("key", pa.string())])
+"""Row by row a source's own id of a text, where translations of it are joined by that id."""
 
 SENTENCES = pa.schema([("text", pa.string())])
 """Unique sentences of a source, in order of first appearance."""

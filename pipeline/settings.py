@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import pydantic
 import yaml
@@ -18,17 +18,44 @@ HOUSE = Path(__file__).resolve().parent.parent
 """The folder that holds `profiles/` and `data_cards/`, in a checkout and in an installation alike."""
 
 
+EVALUATION = (
+    "xquad",
+    "mlqa",
+    "squadshifts",
+    "miracl-dev",
+    "beir-arguana",
+    "beir-climate-fever",
+    "beir-dbpedia",
+    "beir-fever",
+    "beir-fiqa",
+    "beir-hotpotqa",
+    "beir-msmarco",
+    "beir-nfcorpus",
+    "beir-nq",
+    "beir-quora",
+    "beir-scidocs",
+    "beir-scifact",
+    "beir-touche2020",
+    "beir-trec-covid",
+)
+"""What retrievers are evaluated on: the cards that a run keeps out of its training data unless it says otherwise."""
+
+
 class Environment(BaseSettings):
     """What belongs to the machine and not to the run; each is an environment variable."""
 
     model_config = SettingsConfigDict(env_prefix="PARALLEL_QA_")
 
     cache: Path = Path("~/.cache/parallel-qa")
-    """Downloaded and converted models (`PARALLEL_QA_CACHE`)."""
+    """Downloaded data sets, downloaded and converted models (`PARALLEL_QA_CACHE`)."""
 
     @property
     def models(self) -> Path:
         return self.cache.expanduser() / "models"
+
+    @property
+    def datasets(self) -> Path:
+        return self.cache.expanduser() / "datasets"
 
 
 def _language_code(name: str) -> str:
@@ -62,9 +89,17 @@ class CleaningSettings(_Section):
     shard_rows: int = Field(10_000, ge=1)
     """Queries or passages in one English shard."""
     min_letters: int = Field(3, ge=0)
-    """Fewer letters than this in a query or a passage: `too_few_letters`."""
+    """A query or a passage with fewer letters is set aside as `query_without_words` or `passage_without_words`."""
+    min_letter_share: float = Field(0.3, ge=0, le=1)
+    """The same where fewer of its characters are letters."""
+    max_query_characters: int = Field(1_000, ge=1)
+    """A longer query: `query_too_long`."""
     max_characters: int = Field(20_000, ge=1)
-    """A longer query or passage: `too_long`."""
+    """A longer passage: `passage_too_long`."""
+    language: bool = True
+    """Set aside a row whose query or passage is not English (`query_not_english`, `passage_not_english`)."""
+    max_negatives: int = Field(1, ge=0)
+    """Hard negatives to keep of each row; each is one more passage to translate, unless it is another row's positive."""
 
 
 class TranslationSettings(_Section):
@@ -124,8 +159,9 @@ class Settings(_Section):
     """Names the run and its releases."""
     sources: list[str] = Field(min_length=1)
     """Data cards: the name of a file in `data_cards/`, or the path of a card, relative to the profile."""
-    evaluation: list[str] = Field(default_factory=list)
-    """Cards of evaluation sets: a training row with one of their questions or passages is set aside."""
+    evaluation: list[str] = list(EVALUATION)
+    """Evaluation sets: cards, or folders of a BEIR layout, SQuAD files or plain text. A training row that holds one of their
+    questions or passages, or most of one, is set aside. Without this setting, the usual sets are (`EVALUATION`)."""
     languages: list[LanguageCode] = Field(min_length=1)
     """Target languages, as NLLB code ("deu_Latn") or tag ("de")."""
     cleaning: CleaningSettings = CleaningSettings()
@@ -195,9 +231,10 @@ def _explain(model: type[BaseModel], error: pydantic.ValidationError) -> str:
 def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner = next((kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is None:
             return []
-        model = annotation
+        model = inner
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 

@@ -17,6 +17,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -34,6 +35,12 @@ def fingerprint(**inputs: Any) -> str:
     """Sixteen hexadecimal digits that stand for `inputs` (values that JSON can write)."""
     text = json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a local file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parquet_bytes(table: pa.Table, row_group_rows: int = 10_000) -> bytes:

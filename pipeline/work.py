@@ -65,13 +65,22 @@ Do = Callable[[Settings, Store, Unit, Progress], None]
 
 
 def run_units(units: Iterable[Unit], do: Do, settings: Settings, store: Store, progress: Progress | None = None) -> Outcome:
-    """Do each unit that the store does not hold yet, one after the other."""
+    """Do each unit that the store does not hold yet, one after the other.
+
+    What a user has to mend stops its own unit only: the first such error is raised once the others are done.
+    """
     progress = progress or LogProgress()
     done = skipped = 0
+    errors: list[UserError] = []
     for unit in units:
         if unit.done(store):
             skipped += 1
-        else:
+            continue
+        try:
             do(settings, store, unit, progress)
             done += 1
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return Outcome(done, skipped)

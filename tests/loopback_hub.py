@@ -15,11 +15,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import datasets.config
+import huggingface_hub
+import huggingface_hub.constants
+import pytest
+from tenacity import wait_none
+
+import pipeline.hub
+
 _INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revision/(?P<revision>[^/]+)")
-_TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)")
+_TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
+_PATHS = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/paths-info/(?P<revision>[^/]+)")
 _FILE = re.compile(r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_LFS_NAMES = (".bin", ".safetensors", ".model")
+_LFS_NAMES = (".bin", ".safetensors", ".model", ".parquet")
 _LFS_SIZE = 1_000_000
 
 
@@ -58,6 +67,28 @@ class LoopbackHub:
             server.shutdown()
             server.server_close()
 
+    def stand_in(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        """Send the libraries here instead of to the hub; their caches are in `folder`."""
+        file = "/{repo_id}/resolve/{revision}/{filename}"
+        # Read from the environment when the libraries are imported: the user's own cache may hold the real thing.
+        for name, value in {
+            "ENDPOINT": self.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": self.url + file,
+            "HF_HUB_CACHE": str(folder / "huggingface"),
+            "AGENT_HARNESSES_PATH": str(folder / "harnesses.json"),
+            "HF_HUB_OFFLINE": False,
+        }.items():
+            patch.setattr(huggingface_hub.constants, name, value)
+        patch.setattr(datasets.config, "HF_ENDPOINT", self.url)
+        patch.setattr(datasets.config, "HUB_DATASETS_URL", self.url + "/datasets/{repo_id}/resolve/{revision}/{path}")
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "datasets")
+        patch.setattr(pipeline.hub, "WAIT", wait_none())
+        patch.setenv("HF_HOME", str(folder / "huggingface"))
+        patch.setenv("PARALLEL_QA_CACHE", str(folder / "cache"))
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        huggingface_hub.close_session()  # a client of an earlier test may know a proxy
+        huggingface_hub.HfFileSystem.clear_instance_cache()
+
     def downloads(self, end: str) -> list[str | None]:
         """The Range header of every GET of an address that ends in `end`: a file, or the commit for the description."""
         return [wanted for method, path, wanted in self.requests if method == "GET" and path.endswith(f"/{end}")]
@@ -76,13 +107,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.owner.requests.append((self.command, path, self.headers.get("Range")))
         for end, statuses in self.owner.statuses.items():
             if self.command == "GET" and path.endswith(f"/{end}") and statuses:
                 return self._send(statuses.pop(0), b"{}", {})
-        for pattern, answer in ((_INFO, self._info), (_TREE, self._tree), (_FILE, self._file)):
+        for pattern, answer in ((_INFO, self._info), (_TREE, self._tree), (_PATHS, self._paths), (_FILE, self._file)):
             match = pattern.fullmatch(path)
             if match and match["repo"] in self.owner.repositories:
                 commit, folder = self.owner.repositories[match["repo"]]
@@ -105,14 +139,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"_id": "0", "id": name, "sha": match["revision"], "siblings": siblings, "tags": [], "private": False})
 
     def _tree(self, match: re.Match[str], folder: Path) -> None:
-        entries: list[dict[str, object]] = []
-        for path, name in _files(folder):
-            size = path.stat().st_size
-            entry: dict[str, object] = {"type": "file", "oid": _blob_id(path), "size": size, "path": name}
-            if _is_lfs(path):
-                entry["lfs"] = {"oid": _sha256(path), "size": size, "pointerSize": 134}
-            entries.append(entry)
-        self._json(entries)
+        top = folder / (match["folder"] or "")
+        if not top.is_dir():
+            return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"})
+        deep = parse_qs(urlsplit(self.path).query).get("recursive", [""])[0].lower() == "true"
+        found = sorted(top.rglob("*") if deep else top.iterdir())
+        self._json([_entry(folder, path) for path in found])
+
+    def _paths(self, match: re.Match[str], folder: Path) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        wanted = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body).get("paths", [])
+        self._json([_entry(folder, folder / name) for name in wanted if (folder / name).exists()])
 
     def _file(self, match: re.Match[str], folder: Path) -> None:
         name = match["file"]
@@ -157,6 +194,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
     return [(path, path.relative_to(folder).as_posix()) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _entry(folder: Path, path: Path) -> dict[str, object]:
+    name = path.relative_to(folder).as_posix()
+    if path.is_dir():
+        return {"type": "directory", "oid": "0" * 40, "size": 0, "path": name}
+    size = path.stat().st_size
+    entry: dict[str, object] = {"type": "file", "oid": _blob_id(path), "size": size, "path": name}
+    if _is_lfs(path):
+        entry["lfs"] = {"oid": _sha256(path), "size": size, "pointerSize": 134}
+    return entry
 
 
 def _is_lfs(path: Path) -> bool:

@@ -31,7 +31,7 @@ class Project:
 
     def profile(self, **settings: object) -> Path:
         path = self.folder / "profile.yaml"
-        defaults = {"name": "test", "sources": ["./questions.md"], "languages": ["de", "ar"]}
+        defaults = {"name": "test", "sources": ["./questions.md"], "evaluation": [], "languages": ["de", "ar"]}
         path.write_text(yaml.safe_dump({**defaults, **settings}), encoding="utf-8")
         return path
 

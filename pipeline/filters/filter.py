@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.filters import policy
-from pipeline.filters.language import language_scores
 from pipeline.filters.round_trip import chrf_scores
+from pipeline.identification import language_scores
 from pipeline.languages import LANGUAGES
 from pipeline.progress import Progress
 from pipeline.settings import Settings

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
+class Passage(NamedTuple):
+    """A text with its title, which may be empty."""
+
+    title: str
+    text: str
+    key: str = ""  # the source's own id of it, where translations are joined by it
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One row of a source."""
 
@@ -16,9 +25,12 @@ class Pair:
     passage: str
     title: str = ""
     answer: str = ""
+    negatives: tuple[Passage, ...] = ()
+    query_key: str = ""  # the source's own ids of the texts, where translations are joined by them
+    passage_key: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """A row that does not go on, with the reason."""
 
@@ -27,6 +39,7 @@ class SetAside:
     reason: str
     query: str | None = None
     passage: str | None = None
+    detail: str | None = None
 
 
 Rows = Iterator[Pair | SetAside]

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import httpx2
-import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
-
 from pipeline.errors import UserError
+from pipeline.hub import COMMIT, REPOSITORY, fetch_files, file_names
 from pipeline.languages import Language
 from pipeline.settings import HOUSE, Environment, TranslationSettings
-from pipeline.store import fingerprint
+from pipeline.store import fingerprint, sha256_of
 from pipeline.translation.conversion import CHECKPOINT_FILES, convert
-from pipeline.translation.models import MODEL_FILE, Model, open_model, sha256_of
+from pipeline.translation.models import MODEL_FILE, Model, open_model
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
-WAIT = wait_exponential_jitter(initial=1, max=30)
-"""Seconds between two tries of a download."""
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _LICENCES = {"facebook/nllb-200": "CC-BY-NC-4.0", "facebook/m2m100": "MIT"}
 
 
@@ -52,11 +43,11 @@ def check_model(settings: TranslationSettings, profile_folder: Path, languages: 
 
 
 def _pinned_revision(settings: TranslationSettings) -> str:
-    if not _HUB_ID.fullmatch(settings.model):
+    if not REPOSITORY.fullmatch(settings.model):
         raise UserError(
             f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
         )
-    if not settings.revision or not _COMMIT.fullmatch(settings.revision):
+    if not settings.revision or not COMMIT.fullmatch(settings.revision):
         raise UserError(
             f"translation.revision: pin {settings.model} to a commit of 40 hexadecimal digits, so that a release can be made again"
         )
@@ -101,38 +92,15 @@ def fetch_checkpoint(settings: TranslationSettings, folder: Path) -> Path:
     every file that `settings.checksums` names against that. Raises UserError where a file differs, and
     removes that file.
     """
-    repository, revision = settings.model, settings.revision
-    try:
-        for attempt in Retrying(retry=retry_if_exception(_passing), stop=stop_after_attempt(5), wait=WAIT, reraise=True):
-            with attempt:
-                info = huggingface_hub.HfApi().model_info(repository, revision=revision, files_metadata=True)
-                siblings = info.siblings or []
-                wanted = _wanted([file.rfilename for file in siblings])
-                if unknown := sorted(settings.checksums.keys() - set(wanted)):
-                    raise UserError(
-                        f"translation.checksums: {unknown[0]} is not among the files of {repository} that are downloaded: "
-                        + ", ".join(wanted)
-                    )
-                huggingface_hub.snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=wanted)
-    except (OSError, httpx2.HTTPError, HfHubHTTPError) as error:
-        raise UserError(f"model {repository} at {revision}: cannot be downloaded: {' '.join(str(error).split())}") from None
-    expected = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs and file.rfilename in wanted} | settings.checksums
-    for name, checksum in expected.items():
-        path = folder / name
-        if sha256_of(path) != checksum:
-            path.unlink()
-            raise UserError(
-                f"model {repository} at {revision}: {name} has another SHA-256 than expected and was removed: "
-                "run again, or correct translation.checksums"
-            )
+    repository, revision = settings.model, _pinned_revision(settings)
+    checksums = file_names(repository, revision, "model")
+    wanted = _wanted(list(checksums))
+    if unknown := sorted(settings.checksums.keys() - set(wanted)):
+        raise UserError(
+            f"translation.checksums: {unknown[0]} is not among the files of {repository} that are downloaded: " + ", ".join(wanted)
+        )
+    fetch_files(repository, revision, "model", wanted, folder, checksums | settings.checksums)
     return folder
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether trying again may help: a broken connection, too many requests, a fault of the server."""
-    if isinstance(error, HfHubHTTPError):
-        return error.response is None or error.response.status_code == 429 or error.response.status_code >= 500
-    return isinstance(error, OSError | httpx2.HTTPError)
 
 
 def _wanted(names: list[str]) -> list[str]:

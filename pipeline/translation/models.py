@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.languages import Language
-from pipeline.store import fingerprint
+from pipeline.store import fingerprint, sha256_of
 
 MODEL_FILE = "model.json"
 SENTENCEPIECE = "sentencepiece.bpe.model"
@@ -70,12 +69,6 @@ def describe(folder: Path, *, name: str, licence: str | None, quantization: str)
     """The content of a model folder's `model.json`."""
     checksums = {file: sha256_of(folder / file) for file in REQUIRED}
     return {"name": name, "licence": licence, "quantization": quantization, "sha256": checksums}
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def language_codes(folder: Path) -> frozenset[str]:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pyarrow.compute as pc
 
 from pipeline.filters.filter import decide, filter_texts, read_english, read_scored, units
-from pipeline.filters.language import language_scores
 from pipeline.filters.round_trip import chrf_scores
+from pipeline.identification import language_scores
 from pipeline.languages import LANGUAGES
 from pipeline.settings import FilterSettings
 from pipeline.sources.download import units as download_units

@@ -1,48 +1,95 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.settings import CleaningSettings
-from pipeline.sources.cleaning import clean, comparable, fault
+from pipeline.sources.cleaning import broken, clean, comparable, faults
+
+TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8")))
 
 
 @pytest.mark.parametrize(
-    ("raw", "cleaned"),
+    ("raw", "cleaned", "step"),
     [
-        ("<p>Salt &amp; tea</p>", "Salt & tea"),
-        ("one.<br/>&nbsp;Two.", "one. Two."),
-        ("if a < b and b > c", "if a < b and b > c"),
-        ("x\x00y\x07z", "xyz"),
-        ("cafe\u0301", "caf\u00e9"),
-        ("  two   spaces\t\n\n\n a line ", "two spaces\na line"),
-        ("", ""),
+        ("<p>Salt &amp; tea</p>", "Salt & tea", "html"),
+        ("one.<br/>&nbsp;Two.", "one. Two.", "html"),
+        ("<script>steal()</script>Salt", "Salt", "html"),
+        ("if a < b and b > c", "if a < b and b > c", None),
+        ("schÃ¶nes CafÃ©", "schönes Café", "mojibake"),
+        ("itâ€™s", "it’s", "mojibake"),
+        ("y\x07z", "yz", "control_characters"),
+        ("soft\u00adware\ufeff", "software", "control_characters"),
+        ("cafe\u0301", "caf\u00e9", "unicode"),
+        ("  two   spaces\t\n\n\n a line ", "two spaces\na line", "white_space"),
+        ("a\u2003b\u2028c", "a b c", "white_space"),
+        ("", "", None),
+        (None, None, None),
     ],
 )
-def test_clean(raw: str, cleaned: str) -> None:
-    assert clean(raw) == cleaned
+def test_each_step_is_counted(raw: str | None, cleaned: str | None, step: str | None) -> None:
+    counts: Counter[str] = Counter()
+    assert clean(pa.array([raw, "untouched"], pa.string()), counts).to_pylist() == [cleaned, "untouched"]
+    assert counts[step or "nothing"] == (1 if step else 0)
+    if step is None:
+        assert counts.total() == 0
 
 
-@given(st.text())
-def test_clean_text_is_normal_and_has_no_control_characters(text: str) -> None:
-    cleaned = clean(text)
-    assert unicodedata.is_normalized("NFC", cleaned)
-    assert not any(unicodedata.category(c) in ("Cc", "Cs") and c != "\n" for c in cleaned)
-    assert cleaned == cleaned.strip()
-    assert "  " not in cleaned
+@given(TEXTS)
+def test_clean_texts_are_normal_and_have_no_control_characters(texts: list[str | None]) -> None:
+    cleaned = clean(pa.array(texts, pa.string()), Counter()).to_pylist()
+    assert [text is None for text in cleaned] == [text is None for text in texts]
+    for text in filter(None, cleaned):
+        assert unicodedata.is_normalized("NFC", text)
+        assert not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\x00" for c in text)
+        assert text == text.strip() or "\x00" in text
+        assert "  " not in text
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("", "empty_query"), ("1642", "query_without_words"), ("?!", "query_without_words"), ("a" * 21, "query_too_long"), ("Why so?", None)],
+    [("a\x00b", "nul"), ("a\u202eb", "direction_override"), ("a\u2066b", "direction_override"), ("a\ufffdb", "replacement_character")],
 )
-def test_fault(text: str, reason: str | None) -> None:
-    assert fault(text, "query", CleaningSettings(max_characters=20)) == reason
+def test_damage_that_cannot_be_cleaned(text: str, reason: str) -> None:
+    assert broken(pa.array([text, "sound", None])).to_pylist() == [reason, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty_query"),
+        ("1642", "query_without_words"),
+        ("?!", "query_without_words"),
+        ("a bc ........................", "query_without_words"),
+        ("a" * 21, "query_too_long"),
+        ("Why so?", None),
+        ("Почему так?", None),
+    ],
+)
+def test_faults(text: str, reason: str | None) -> None:
+    assert faults(pa.array([text]), "query", CleaningSettings(max_query_characters=20, min_letter_share=0.15)).to_pylist() == [
+        reason if text != "a bc ........................" else "query_too_long"
+    ]
+    assert faults(pa.array([text]), "passage", CleaningSettings(min_letter_share=0.15)).to_pylist() == [
+        None if reason == "query_too_long" else reason and reason.replace("query", "passage")
+    ]
 
 
 def test_texts_that_differ_in_case_and_punctuation_compare_equal() -> None:
-    assert comparable("Who, then, built “Marlo”?") == comparable("who then built marlo") == "who then built marlo"
-    assert comparable("Who built Marlo?") != comparable("Who built Tessi?")
+    one, two, three, nothing = comparable(
+        pa.array(["Who, then, built “Marlo”?", "who then built marlo", "Who built Tessi?", None])
+    ).to_pylist()
+    assert one == two == "who then built marlo"
+    assert three != one
+    assert nothing is None
+
+
+@given(TEXTS)
+def test_comparable_is_stable(texts: list[str | None]) -> None:
+    forms = comparable(pa.array(texts, pa.string()))
+    assert all(form is None or (form == form.strip() and "  " not in form) for form in forms.to_pylist())

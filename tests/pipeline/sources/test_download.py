@@ -58,7 +58,14 @@ def test_every_row_that_is_not_kept_is_set_aside_with_its_reason(project: Projec
     rejected = store.read_tables(record, "rejected").to_pylist()
     assert len(rejected) == 7
     duplicate = next(row for row in rejected if row["reason"] == "duplicate")
-    assert (duplicate["position"], duplicate["query"]) == ("questions.json#data.0.paragraphs.0.qas.1", "<b>What is mined?</b>")
+    at = "questions.json#data.0.paragraphs.0.qas."
+    assert (duplicate["position"], duplicate["detail"]) == (f"{at}1", f"the same as {at}0")
+    known = next(row for row in rejected if row["reason"] == "evaluation_query")
+    assert known["detail"].startswith("known ") and known["detail"].endswith(", share 1.00")
+    assert record.facts["cleaned"] == {"html": 1}
+    [checked] = record.facts["evaluation"]["sets"]
+    assert (checked["name"], checked["queries"], checked["passages"]) == ("known", 1, 1)
+    assert record.facts["evaluation"]["rows_set_aside"] == {"evaluation_passage": 1, "evaluation_query": 1}
 
 
 def test_only_a_change_of_content_makes_work(project: Project, store: Store) -> None:

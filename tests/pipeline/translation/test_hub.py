@@ -16,15 +16,14 @@ import huggingface_hub.constants
 import pytest
 import sentencepiece
 import torch
-from tenacity import wait_none
 
 from pipeline.errors import UserError
 from pipeline.languages import ENGLISH, LANGUAGES
 from pipeline.settings import HOUSE, Environment, TranslationSettings
-from pipeline.translation import hub as hub_module
+from pipeline.store import sha256_of
 from pipeline.translation.engine import Engine
 from pipeline.translation.hub import check_model, find_model
-from pipeline.translation.models import SENTENCEPIECE, sha256_of
+from pipeline.translation.models import SENTENCEPIECE
 from tests.loopback_hub import LoopbackHub
 from tests.nllb_checkpoint import make_checkpoint
 
@@ -45,19 +44,8 @@ def hub(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     folder = tmp_path / "repository"
     shutil.copytree(checkpoint, folder)
     with LoopbackHub({NLLB: (COMMIT, folder)}).serve() as server:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        # Read from the environment when the library is imported: the user's own cache may hold the real model.
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "huggingface"))
-        monkeypatch.setattr(huggingface_hub.constants, "AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"))
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        server.stand_in(monkeypatch, tmp_path)
         monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", CHUNK)
-        monkeypatch.setattr(hub_module, "WAIT", wait_none())
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
-        monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        huggingface_hub.close_session()  # a client of an earlier test may know a proxy
         yield server
 
 

