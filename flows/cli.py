@@ -21,15 +21,21 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from flows.display import bars
 from pipeline.batches import Batch, open_release
 from pipeline.errors import UserError
+from pipeline.hub import COMMIT
 from pipeline.languages import LANGUAGES
 from pipeline.release.publish import Release
 from pipeline.settings import load_settings
-from pipeline.sources.card import load_card
+from pipeline.sources.card import find_card, shipped_cards
+from pipeline.sources.download import training_cards
+from pipeline.sources.evaluation import evaluation_cards
+from pipeline.sources.fetching import pin
+from pipeline.sources.pairs import Pair, SetAside
+from pipeline.sources.rows import read_rows
 from pipeline.store import Store
 from pipeline.translation.hub import check_model
 from pipeline.work import Outcome
@@ -43,11 +49,14 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="Convert and look at translation models.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
+sources_app = typer.Typer(help="Look at data cards, try them and pin them.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
 
 out = Console()
 err = Console(stderr=True)
 
 ProfileArgument = Annotated[str, typer.Argument(help="A ready profile (sample, nllb) or the path of a YAML file.")]
+CardArgument = Annotated[str, typer.Argument(help="The name of a shipped card, or the path of one.")]
 StoreOption = Annotated[str, typer.Option("--store", help="Where everything is kept: a folder or an s3:// address.")]
 
 
@@ -55,8 +64,8 @@ StoreOption = Annotated[str, typer.Option("--store", help="Where everything is k
 def _ready(profile: str, store: str) -> Iterator[None]:
     """Check what the user gave before anything is started, and show progress while the block runs."""
     settings = load_settings(profile)
-    for name in (*settings.sources, *settings.evaluation):
-        load_card(settings, name)
+    training_cards(settings)
+    evaluation_cards(settings)
     check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
     Store(store)
     with bars(err):
@@ -176,6 +185,70 @@ def model_info(folder: Annotated[Path, typer.Argument(help="Folder of a converte
     table.add_row("fingerprint", model.fingerprint)
     table.add_row("languages", ", ".join(sorted(model.codes)))
     out.print(table)
+
+
+@sources_app.command("list")
+def sources_list() -> None:
+    """List the cards that come with the project."""
+    table = Table(Column("card", no_wrap=True), "for", "licence", "what it is")
+    for name in shipped_cards():
+        card = find_card(name, Path())
+        unpinned = " (not pinned)" if card.hub and not COMMIT.fullmatch(card.hub.revision) else ""
+        table.add_row(name, f"{card.role}{unpinned}", escape(card.licence), escape(card.title))
+    out.print(table)
+
+
+@sources_app.command("show")
+def sources_show(card: CardArgument) -> None:
+    """Show a card: its configuration and what it says for people."""
+    out.print(find_card(card, Path()).path.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
+
+
+@sources_app.command("check")
+def sources_check(
+    card: CardArgument,
+    rows: Annotated[int, typer.Option(help="Rows to read.", min=1)] = 5,
+) -> None:
+    """Read the first rows of a card and print them mapped; where they cannot be, say what the file has instead."""
+    read = 0
+    found = find_card(card, Path())
+    for row in itertools.islice(read_rows(found), rows):
+        read += 1
+        _print_row(row)
+    if not read:
+        raise UserError(f"{found.path}: there are no rows: look at `files`, `split`, `items` and `rows` of the card")
+
+
+@sources_app.command("pin")
+def sources_pin(
+    card: CardArgument,
+    branch: Annotated[str, typer.Option(help="Branch whose commit is meant; the card's own revision if not given.")] = "",
+) -> None:
+    """Find the commit that a card's branch is at now, and write it into the card."""
+    found = find_card(card, Path())
+    old, new = pin(found, branch)
+    out.print(f"{found.path}: {old} is now {new}", soft_wrap=True, highlight=False)
+
+
+def _print_row(row: Pair | SetAside) -> None:
+    table = Table(show_header=False, title=escape(row.position), title_justify="left")
+    if isinstance(row, SetAside):
+        table.add_row("set aside", row.reason)
+    for name in ("query", "title", "passage", "answer", "detail"):
+        value = getattr(row, name, None)
+        if value:
+            table.add_row(name, escape(_shortened(value)))
+    if isinstance(row, Pair):
+        for negative in row.negatives[:3]:
+            table.add_row("negative", escape(_shortened(negative.text)))
+        if len(row.negatives) > 3:
+            table.add_row("", f"and {len(row.negatives) - 3} more negatives")
+    out.print(table)
+
+
+def _shortened(text: str, length: int = 400) -> str:
+    shown = text.encode(errors="backslashreplace").decode()
+    return shown if len(shown) <= length else f"{shown[:length]} … ({len(text)} characters)"
 
 
 def _report_outcome(outcome: Outcome, new_release: bool = False) -> None:

@@ -7,6 +7,7 @@ from prefect import flow
 from flows.units import run_units, thread_runner
 from pipeline.settings import load_settings
 from pipeline.sources import download as stage
+from pipeline.sources import imported
 from pipeline.store import Store
 from pipeline.work import Outcome
 
@@ -20,4 +21,6 @@ def download(profile: str, store: str) -> Outcome:
         store: Folder or `s3://` address.
     """
     settings, opened = load_settings(profile), Store(store)
-    return run_units("download", stage.units(settings), stage.do, settings, opened)
+    english = stage.units(settings)
+    outcome = run_units("download", english, stage.do, settings, opened)
+    return outcome + run_units("import", imported.units(settings, opened, english), imported.do, settings, opened)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import httpx2
 import huggingface_hub
+from huggingface_hub import DatasetInfo, ModelInfo
 from huggingface_hub.errors import HfHubHTTPError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -38,19 +39,32 @@ def retrying() -> Retrying:
     return Retrying(retry=retry_if_exception(passing), stop=stop_after_attempt(TRIES), wait=WAIT, reraise=True)
 
 
+def commit_of(repository: str, revision: str, kind: Kind) -> str:
+    """The commit that a branch or tag is at. Raises UserError."""
+    return str(_info(repository, revision, kind).sha)
+
+
 def file_names(repository: str, revision: str, kind: Kind) -> dict[str, str | None]:
     """The files of a repository at a commit; with each the SHA-256 that the hub keeps of it, if it is a large one.
 
     Raises UserError where the hub does not answer or does not know the repository or the commit.
     """
+    info = _info(repository, revision, kind)
+    names = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or []}
+    if outside := [name for name in names if ".." in PurePosixPath(name).parts or name.startswith("/")]:
+        raise UserError(f"{kind} {repository} at {revision}: {outside[0]!r} leads out of the repository")
+    return names
+
+
+def _info(repository: str, revision: str, kind: Kind) -> ModelInfo | DatasetInfo:
+    api = huggingface_hub.HfApi()
     try:
         for attempt in retrying():
             with attempt:
-                api = huggingface_hub.HfApi()
-                info = (api.model_info if kind == "model" else api.dataset_info)(repository, revision=revision, files_metadata=True)
+                return (api.model_info if kind == "model" else api.dataset_info)(repository, revision=revision, files_metadata=True)
     except FAILURES as error:
         raise _failed(repository, revision, kind, error) from None
-    return {file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or []}
+    raise AssertionError("unreachable")
 
 
 def fetch_files(

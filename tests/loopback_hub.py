@@ -41,6 +41,7 @@ class LoopbackHub:
     """
 
     repositories: dict[str, tuple[str, Path]] = field(default_factory=dict)  # commit, folder
+    branches: dict[str, str] = field(default_factory=dict)  # name -> commit
     statuses: dict[str, list[int]] = field(default_factory=dict)  # end of an address -> answers to a GET of it, once each
     break_after: dict[str, int] = field(default_factory=dict)  # file -> bytes after which the connection breaks, once
     reset: bool = False  # break it by a reset, as a failing router does, instead of closing it
@@ -120,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             match = pattern.fullmatch(path)
             if match and match["repo"] in self.owner.repositories:
                 commit, folder = self.owner.repositories[match["repo"]]
-                if match["revision"] != commit:
+                if self.owner.branches.get(match["revision"], match["revision"]) != commit:
                     return self._send(404, b'{"error": "Revision not found"}', {"X-Error-Code": "RevisionNotFound"})
                 return answer(match, folder)
         return self._send(404, b'{"error": "Repository not found"}', {"X-Error-Code": "RepoNotFound"})
@@ -136,7 +137,16 @@ class _Handler(BaseHTTPRequestHandler):
                 sibling["lfs"] = {"sha256": _sha256(path), "size": path.stat().st_size, "pointerSize": 134}
             siblings.append(sibling)
         name = match["repo"].removeprefix("datasets/")
-        self._json({"_id": "0", "id": name, "sha": match["revision"], "siblings": siblings, "tags": [], "private": False})
+        self._json(
+            {
+                "_id": "0",
+                "id": name,
+                "sha": self.owner.branches.get(match["revision"], match["revision"]),
+                "siblings": siblings,
+                "tags": [],
+                "private": False,
+            }
+        )
 
     def _tree(self, match: re.Match[str], folder: Path) -> None:
         top = folder / (match["folder"] or "")

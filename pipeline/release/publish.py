@@ -23,7 +23,6 @@ from pipeline.release.card import dataset_card
 from pipeline.release.licences import combined_licence
 from pipeline.settings import Settings
 from pipeline.sources import download
-from pipeline.sources.card import load_card
 from pipeline.sources.download import split_rows
 from pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from pipeline.tally import Tally
@@ -82,7 +81,7 @@ def _point(store: Store, version: str) -> None:
 
 
 def _version(settings: Settings, scored: list[Unit], store: Store, licence: str) -> str:
-    cards = [load_card(settings, name) for name in settings.sources]
+    cards = download.training_cards(settings)
     content = fingerprint(
         stage="publish",
         version=VERSION,
@@ -168,8 +167,10 @@ def _manifest(
     licence: str,
 ) -> dict[str, Any]:
     model = model_of(settings)
-    cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources)}
-    evaluation = [load_card(settings, name).name for name in settings.evaluation]
+    cards = {card.name: card for card in download.training_cards(settings)}
+    checked = next(iter(english.values())).facts["evaluation"]
+    fell = {source: record.facts["evaluation"]["rows_set_aside"] for source, record in english.items()}
+    evaluation = [entry["name"] for entry in checked["sets"]]
     sources = {}
     for source, record in english.items():
         pairs = store.read_tables(record, "pairs")
@@ -189,6 +190,8 @@ def _manifest(
             "citation": card.citation,
             "fingerprint": record.fingerprint,
             "rows": record.facts["rows"],
+            "cleaned": record.facts["cleaned"],
+            "merged": record.facts["merged"],
             "languages": languages,
         }
     return {
@@ -199,7 +202,7 @@ def _manifest(
         "rows": {**{table: rows[table].total for table in schema.TEXTS}, "pairs": sum(r.rows("pairs") for r in english.values())},
         "sources": sources,
         "model": {"name": model.name, "licence": licence, "fingerprint": model.fingerprint, "quantization": model.quantization},
-        "evaluation": dict.fromkeys(evaluation, "exact match of queries and passages"),
+        "evaluation": {"sets": checked["sets"], "rules": checked["rules"], "rows_set_aside": fell},
         "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
     }
 

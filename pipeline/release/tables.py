@@ -93,6 +93,7 @@ def released_pairs(
     columns = _columns(pairs) | {
         "query_row": pa.array(query_places[query]),
         "passage_row": pa.array(passage_places[passage]),
+        "negative_rows": _placed(pairs["negative_rows"], passage_places),
         "query_langs": pa.array(query_bits[query]),
         "passage_langs": pa.array(passage_bits[passage]),
     }
@@ -108,6 +109,12 @@ def pair_reasons(pairs: pa.Table, queries: Reasons, passages: Reasons) -> Reason
         else:
             result.append(f"passage_{passages[passage]}" if passages[passage] else None)
     return result
+
+
+def _placed(rows: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.Array:
+    """Lists of a source's own row numbers as lists of rows of the release."""
+    lists = rows.combine_chunks()
+    return pa.ListArray.from_arrays(lists.offsets, pa.array(places[lists.flatten().to_numpy(zero_copy_only=False)], pa.int64()))
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:

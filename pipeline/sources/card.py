@@ -217,7 +217,12 @@ class Card(Files):
 
 def load_card(settings: Settings, name: str) -> Card:
     """The card `name`: a file in `data_cards/`, or a path relative to the profile. Raises UserError."""
-    path = settings.folder / name if name.endswith(".md") else HOUSE / "data_cards" / f"{name}.md"
+    return find_card(name, settings.folder)
+
+
+def find_card(name: str, folder: Path) -> Card:
+    """The card `name`: a file in `data_cards/`, or a path relative to `folder`. Raises UserError."""
+    path = folder / name if name.endswith(".md") else HOUSE / "data_cards" / f"{name}.md"
     if not path.is_file():
         known = ", ".join(shipped_cards())
         raise UserError(f"no data card {name!r}: give the path of a .md file, or one of {known}")

@@ -23,7 +23,7 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.progress import Progress
 from pipeline.settings import CleaningSettings, Settings
-from pipeline.sources import fetching
+from pipeline.sources import fetching, imported
 from pipeline.sources.card import Card, load_card
 from pipeline.sources.cleaning import broken, clean, comparable, faults
 from pipeline.sources.duplicates import Duplicates
@@ -48,11 +48,13 @@ _NUMBER = pa.field("mention", pa.int64())
 
 
 def download(settings: Settings, store: Store, progress: Progress | None = None) -> Outcome:
-    """Make the English tables of every source of the run.
+    """Make the English tables of every source of the run, and import the translations that a source brings along.
 
     Raises UserError where a card or one of its files cannot be used, once the other sources are done.
     """
-    return run_units(units(settings), do, settings, store, progress)
+    english = units(settings)
+    outcome = run_units(english, do, settings, store, progress)
+    return outcome + run_units(imported.units(settings, store, english), imported.do, settings, store, progress)
 
 
 def units(settings: Settings) -> list[Unit]:

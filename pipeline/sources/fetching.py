@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import fsspec
 import httpx2
 
 from pipeline.errors import UserError
-from pipeline.hub import COMMIT, FAILURES, fetch_files, file_names, retrying
+from pipeline.hub import COMMIT, FAILURES, commit_of, fetch_files, file_names, retrying
 from pipeline.settings import Environment
 from pipeline.sources.card import Card, Files, Hub
 from pipeline.store import fingerprint, sha256_of
@@ -58,6 +59,20 @@ def pinned(card: Card) -> Hub:
             f"'parallel-qa sources pin {card.path.stem}' finds it and writes it into the card"
         )
     return card.hub
+
+
+def pin(card: Card, branch: str = "") -> tuple[str, str]:
+    """Write the commit of a branch of the card's repository into the card; the old revision and the new one.
+
+    Raises UserError where the card has no repository or the hub does not know the branch.
+    """
+    if card.hub is None:
+        raise UserError(f"{card.path}: only a card with a `hub` repository has a revision to pin; give `sha256` of its files instead")
+    commit = commit_of(card.hub.repository, branch or card.hub.revision, "dataset")
+    text = card.path.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(?m)(revision:\s*){re.escape(card.hub.revision)}\b")
+    card.path.write_text(pattern.sub(rf"\g<1>{commit}", text, count=1), encoding="utf-8")
+    return card.hub.revision, commit
 
 
 def local_files(card: Card, table: Files) -> Iterator[LocalFile]:

@@ -34,7 +34,7 @@ def read_joined(card: Card) -> Rows:
     assert card.queries and card.passages and card.links
     with _database() as database:
         database.execute("CREATE TABLE links (place BIGINT, position VARCHAR, query VARCHAR, passage VARCHAR, negative VARCHAR)")
-        yield from _load(database, "links", _links(card, card.links))
+        yield from load_rows(database, "links", _links(card, card.links))
         database.execute(
             f"""CREATE TABLE pairs AS SELECT min(place) AS place, arg_min(position, place) AS position, query, passage,
             coalesce(list(DISTINCT negative ORDER BY negative) FILTER (negative IS NOT NULL), [])[:{MAX_NEGATIVES}] AS negatives
@@ -44,7 +44,7 @@ def read_joined(card: Card) -> Rows:
         database.execute("CREATE TABLE wanted_passages AS SELECT passage AS id FROM pairs UNION SELECT unnest(negatives) FROM pairs")
         for name, table in (("queries", card.queries), ("passages", card.passages)):
             database.execute(f"CREATE TABLE {name} (id VARCHAR, title VARCHAR, text VARCHAR)")
-            yield from _load(database, name, _texts(card, table), f"SELECT * FROM batch WHERE id IN (SELECT id FROM wanted_{name})")
+            yield from load_rows(database, name, read_table(card, table), f"WHERE id IN (SELECT id FROM wanted_{name})")
         yield from _pairs(database)
 
 
@@ -59,7 +59,7 @@ def read_texts(card: Card) -> Iterator[tuple[str, str, str]]:
                     ids.add(link[kind])
     for kind, table in (("query", card.queries), ("passage", card.passages)):
         if table:
-            for row in _texts(card, table):
+            for row in read_table(card, table):
                 if not isinstance(row, SetAside) and (wanted is None or row["id"] in wanted[kind]):
                     yield kind, row["id"], row["text"]
 
@@ -95,15 +95,15 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
-def _load(
-    database: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Mapping[str, Any] | SetAside], select: str = "SELECT * FROM batch"
+def load_rows(
+    database: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Mapping[str, Any] | SetAside], condition: str = ""
 ) -> Iterator[SetAside]:
     """Insert `rows` into `table`; yields those that cannot be."""
     target = database.sql(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().schema
     for batch in in_batches(rows, _BATCH):
         yield from (row for row in batch if isinstance(row, SetAside))
         database.register("batch", pa.Table.from_pylist([row for row in batch if not isinstance(row, SetAside)], schema=target))
-        database.execute(f"INSERT INTO {table} {select}")
+        database.execute(f"INSERT INTO {table} SELECT * FROM batch {condition}")
         database.unregister("batch")
 
 
@@ -131,7 +131,8 @@ def _links(card: Card, table: LinkTable) -> Iterator[dict[str, Any] | SetAside]:
         yield row if reason is None else SetAside(raw.position, raw.position, reason)
 
 
-def _texts(card: Card, table: TextTable) -> Iterator[dict[str, Any] | SetAside]:
+def read_table(card: Card, table: TextTable) -> Iterator[dict[str, Any] | SetAside]:
+    """The rows of a table of texts, as `id`, `title` and `text`."""
     key, text = reader(table.id), reader(table.text)
     title = reader(table.title) if table.title else None
     needed = columns([table.id, table.text, *([table.title] if table.title else [])])

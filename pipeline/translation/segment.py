@@ -1,8 +1,9 @@
 """The step before translating: the unique sentences of a source, and how its texts are made of them.
 
-Makes the units `sentences/SOURCE` with the tables `sentences` (unique, in order of first appearance),
-`queries` and `passages` (row by row the sentence rows of each text). The fact `uses` says which
-sentence shards a shard of texts draws on, `shard_sentences` how many rows each of them has.
+Makes the units `sentences/SOURCE`, of a source with translations of its own `sentences/LANG/SOURCE`, with the tables
+`sentences` (unique, in order of first appearance), `queries` and `passages` (row by row the sentence rows of each
+text). The fact `uses` says which sentence shards a shard of texts draws on, `shard_sentences` how many rows each
+of them has.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import pyarrow as pa
 
 from pipeline import schema
+from pipeline.languages import ENGLISH, LANGUAGES
 from pipeline.progress import Progress
 from pipeline.settings import Settings
-from pipeline.sources import download
+from pipeline.sources import download, imported
 from pipeline.sources.download import split_rows
 from pipeline.store import Store, fingerprint
 from pipeline.translation.sentences import split
@@ -22,24 +24,30 @@ VERSION = 1
 
 
 def units(settings: Settings, store: Store) -> list[Unit]:
-    """One unit a source; the sources must have been downloaded."""
+    """One unit a source, of a source with translations of its own one a language; the sources must have been downloaded."""
     shard = settings.translation.shard_sentences
     tools = versions("sentencex")
+    planned = download.units(settings)
+    with_translations = imported.units(settings, store, planned)
+    parallel = {unit.source for unit in with_translations}
+    texts = [unit for unit in planned if unit.source not in parallel] + with_translations
     return [
         Unit(
-            f"sentences/{english.source}",
-            fingerprint(stage="segment", version=VERSION, tools=tools, english=english.result(store).checksum, shard=shard),
-            english.source,
-            inputs={"english": english},
+            "/".join(filter(None, ("sentences", unit.language, unit.source))),
+            fingerprint(stage="segment", version=VERSION, tools=tools, english=unit.result(store).checksum, shard=shard),
+            unit.source,
+            unit.language,
+            inputs={"texts": unit},
         )
-        for english in download.units(settings)
+        for unit in texts
     ]
 
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
     """Split all texts of one source and number its unique sentences."""
-    english = unit.inputs["english"].result(store)
-    progress.start(unit.path, english.rows("queries") + english.rows("passages"), "texts")
+    texts = unit.inputs["texts"].result(store)
+    tag = LANGUAGES.find(unit.language).tag if unit.language else ENGLISH.tag
+    progress.start(unit.path, texts.rows("queries") + texts.rows("passages"), "texts")
     rows: dict[str, int] = {}
     uses: dict[str, list[int]] = {}
     shard_sentences = settings.translation.shard_sentences
@@ -49,13 +57,13 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
 
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         for table in schema.TEXTS:
-            for name in english.shards(table):
-                shard = store.read_table(english, name)
+            for name in texts.shards(table):
+                shard = store.read_table(texts, name)
                 titles = shard["title"].to_pylist() if table == "passages" else [""] * shard.num_rows
                 segments: list[dict[str, list[int] | list[str]]] = []
                 used: set[int] = set()
                 for title, text in zip(titles, shard["text"].to_pylist(), strict=True):
-                    segmented = split(text)
+                    segmented = split(text or "", tag)
                     title_rows = [number(title)] if title else []
                     text_rows = [number(sentence) for sentence in segmented.sentences]
                     used.update(row // shard_sentences for row in (*title_rows, *text_rows))

@@ -22,9 +22,9 @@ class Segmented:
     gaps: tuple[str, ...]
 
 
-def split(text: str) -> Segmented:
-    """The sentences of an English text; `join` gives back exactly `text`."""
-    pieces = list(sentencex.segment("en", text))
+def split(text: str, tag: str = "en") -> Segmented:
+    """The sentences of a text in the language of the BCP-47 `tag`; `join` gives back exactly `text`."""
+    pieces = list(sentencex.segment(tag, text))
     if "".join(pieces) != text:  # the library promises that they do
         pieces = [text]
     sentences: list[str] = []

@@ -59,43 +59,49 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     for code in settings.languages:
         model.check_language(LANGUAGES.find(code))
         for segmented in segmented_units:
+            if segmented.language not in ("", code):
+                continue
             record = segmented.result(store)
             for shard, file in enumerate(record.shards("sentences")):
                 path = f"{code}/{segmented.source}/{shard:05d}"
                 same = {"model": model.fingerprint, "decoding": decoding, "version": VERSION}
-                forward = Unit(
-                    f"translated/{path}",
-                    fingerprint(stage="translate", language=code, sentences=record.files[file].sha256, **same),
-                    segmented.source,
-                    code,
-                    "sentences",
-                    shard,
-                    {"sentences": segmented},
-                )
+                content = {"language": code, "sentences": record.files[file].sha256, **same}
+                place = (segmented.source, code, "sentences", shard)
+                if segmented.language:  # the sentences are in that language already
+                    back = fingerprint(stage="back-translate", **content)
+                    planned.append(Unit(f"back_translated/{path}", back, *place, {"sentences": segmented}))
+                    continue
+                forward = Unit(f"translated/{path}", fingerprint(stage="translate", **content), *place, {"sentences": segmented})
                 back = fingerprint(stage="back-translate", translated=forward.fingerprint, **same)
-                planned.append(Unit(f"back_translated/{path}", back, segmented.source, code, "sentences", shard, {"translated": forward}))
+                planned.append(Unit(f"back_translated/{path}", back, *place, {"translated": forward}))
     return planned
 
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
-    """Translate one shard of sentences into one language, and the result back into English."""
+    """Translate one shard of sentences into one language, and the result back into English.
+
+    Sentences that a source has in that language itself are only translated back.
+    """
     engine = _engine(model_of(settings), settings.translation)
-    forward = unit.inputs["translated"]
     language = LANGUAGES.find(unit.language)
-    sentences = store.read_table(forward.inputs["sentences"].result(store), f"sentences/{unit.shard:05d}.parquet")
-    progress.start(unit.path, 2 * sentences.num_rows, "sentences")
+    forward = unit.inputs.get("translated")
+    segmented = (forward or unit).inputs["sentences"]
+    sentences = store.read_table(segmented.result(store), f"sentences/{unit.shard:05d}.parquet")
+    progress.start(unit.path, (2 if forward else 1) * sentences.num_rows, "sentences")
 
     def advance(count: int, tokens: int) -> None:
         progress.advance(unit.path, count, tokens)
 
-    record = forward.record(store)
-    if record is None:
-        translations = engine.translate(sentences["text"].to_pylist(), ENGLISH, language, advance)
-        _write(store, forward, translations)
-        texts = [translation.text for translation in translations]
-    else:
-        texts = store.read_table(record, DATA)["text"].to_pylist()
-        advance(len(texts), 0)
+    texts: list[str] = sentences["text"].to_pylist()
+    if forward:
+        record = forward.record(store)
+        if record is None:
+            translations = engine.translate(texts, ENGLISH, language, advance)
+            _write(store, forward, translations)
+            texts = [translation.text for translation in translations]
+        else:
+            texts = store.read_table(record, DATA)["text"].to_pylist()
+            advance(len(texts), 0)
     unique = list(dict.fromkeys(texts))
     advance(len(texts) - len(unique), 0)
     backwards = dict(zip(unique, engine.translate(unique, language, ENGLISH, advance), strict=True))

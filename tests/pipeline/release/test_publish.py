@@ -65,10 +65,14 @@ def test_the_manifest_adds_up(sample_run: Run) -> None:
         "duplicate": 1,
         "empty_passage": 1,
         "empty_query": 1,
-        "evaluation_passage": 1,
+        "evaluation_passage": 19,  # one is the same; the others are from the same templates and have much in common with one
         "evaluation_query": 1,
         "query_without_words": 1,
     }
+    evaluation = manifest["evaluation"]
+    assert [(entry["name"], entry["queries"], entry["passages"]) for entry in evaluation["sets"]] == [("sample-evaluation", 47, 12)]
+    assert evaluation["rows_set_aside"] == {"questions": {"evaluation_passage": 19, "evaluation_query": 1}}
+    assert evaluation["rules"]["passage"]["run"] == 5
     for counts in facts["languages"].values():
         for name in ("queries", "passages", "pairs"):
             assert counts[name]["read"] == counts[name]["kept"] + sum(counts[name]["rejected"].values()) == manifest["rows"][name]

@@ -1,0 +1,106 @@
+"""Translations that a source brings along: its own text in other languages, joined to the English tables by id.
+
+Makes the units `imported/LANG/SOURCE`, whose tables `queries` and `passages` have the same rows in the same shards
+as `english/SOURCE`. A text that the source does not have in a language is null.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import schema
+from pipeline.progress import Progress
+from pipeline.settings import Settings
+from pipeline.sources import fetching
+from pipeline.sources.card import Card, TextTable, load_card
+from pipeline.sources.joined import load_rows, read_table
+from pipeline.sources.pairs import SetAside
+from pipeline.sources.staging import open_database
+from pipeline.store import Store, fingerprint
+from pipeline.work import Unit, versions
+
+VERSION = 1
+
+
+def units(settings: Settings, store: Store, english: Iterable[Unit]) -> list[Unit]:
+    """One unit a language and parallel source. The units `english` must have been made."""
+    cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources) if card.translations}
+    tools = versions("jmespath")
+    return [
+        Unit(
+            f"imported/{code}/{unit.source}",
+            fingerprint(
+                stage="import",
+                version=VERSION,
+                tools=tools,
+                language=code,
+                card=fetching.identity(cards[unit.source]),
+                english=unit.result(store).checksum,
+            ),
+            unit.source,
+            code,
+            inputs={"english": unit},
+        )
+        for unit in english
+        if unit.source in cards
+        for code in settings.languages
+    ]
+
+
+def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
+    """Join the texts of one source in one language to its English rows."""
+    card = next(card for card in (load_card(settings, name) for name in settings.sources) if card.name == unit.source)
+    english = unit.inputs["english"].result(store)
+    progress.start(unit.path, english.rows("queries") + english.rows("passages"), "texts")
+    counts = {}
+    with store.write_unit(unit.path, unit.fingerprint) as writer:
+        for table, target in schema.TEXTS.items():
+            missing = 0
+            texts = _texts(card, unit.language, table, (store.read_table(english, name) for name in english.shards(f"{table}_keys")))
+            for name in english.shards(table):
+                shard = store.read_table(english, name)
+                found = pa.array([next(texts) for _ in range(shard.num_rows)], pa.string())
+                missing += found.null_count
+                columns = {"id": shard["id"], "title": pa.array([""] * shard.num_rows, pa.string()), "text": found}
+                writer.write_table(name, pa.table({name: columns[name] for name in target.names}, schema=target))
+                progress.advance(unit.path, shard.num_rows)
+            counts[table] = missing
+        writer.facts["missing"] = counts
+    progress.finish(unit.path)
+
+
+def _texts(card: Card, code: str, table: str, keys: Iterable[pa.Table]) -> Iterator[str | None]:
+    """The text for each key, in order; null where the source has none."""
+    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as folder, open_database(Path(folder)) as database:
+        database.execute("CREATE TABLE keys (number BIGINT, id VARCHAR)")
+        database.execute("CREATE TABLE texts (id VARCHAR, title VARCHAR, text VARCHAR)")
+        number = 0
+        for part in keys:
+            batch = pa.table({"number": range(number, number + part.num_rows), "id": part["key"]})
+            number += part.num_rows
+            database.register("batch", batch)
+            database.execute("INSERT INTO keys SELECT number, id FROM batch")
+            database.unregister("batch")
+        described = _table_in(card, code, table)
+        if described:
+            for row in load_rows(database, "texts", read_table(card, described), "WHERE id IN (SELECT id FROM keys)"):
+                assert isinstance(row, SetAside)  # it is missing, and counted as that
+        reader = database.sql(
+            """SELECT any_value(texts.text) AS text FROM keys LEFT JOIN texts ON texts.id = keys.id
+            GROUP BY keys.number ORDER BY keys.number"""
+        ).to_arrow_reader(10_000)
+        for batch in reader:
+            yield from batch["text"].to_pylist()
+
+
+def _table_in(card: Card, code: str, table: str) -> TextTable | None:
+    """Where the card has `table` ("queries" or "passages") in a language; None where it does not."""
+    own = card.queries if table == "queries" else card.passages
+    assert card.translations is not None and own is not None
+    name = card.translations.languages.get(code)
+    pattern = card.translations.queries if table == "queries" else card.translations.passages
+    return own.model_copy(update={"files": [pattern.replace("{}", name)]}) if name else None
