@@ -26,14 +26,13 @@ from rich.table import Column, Table
 from flows.display import bars
 from pipeline.batches import Batch, open_release
 from pipeline.errors import UserError
-from pipeline.hub import COMMIT
 from pipeline.languages import LANGUAGES
 from pipeline.release.publish import Release
 from pipeline.settings import load_settings
 from pipeline.sources.card import find_card, shipped_cards
 from pipeline.sources.download import training_cards
 from pipeline.sources.evaluation import evaluation_cards
-from pipeline.sources.fetching import pin
+from pipeline.sources.fetching import pin, unpinned
 from pipeline.sources.pairs import Pair, SetAside
 from pipeline.sources.rows import read_rows
 from pipeline.store import Store
@@ -193,8 +192,7 @@ def sources_list() -> None:
     table = Table(Column("card", no_wrap=True), "for", "licence", "what it is")
     for name in shipped_cards():
         card = find_card(name, Path())
-        unpinned = " (not pinned)" if card.hub and not COMMIT.fullmatch(card.hub.revision) else ""
-        table.add_row(name, f"{card.role}{unpinned}", escape(card.licence), escape(card.title))
+        table.add_row(name, f"{card.role}{' (not pinned)' if unpinned(card) else ''}", escape(card.licence), escape(card.title))
     out.print(table)
 
 
@@ -221,13 +219,19 @@ def sources_check(
 
 @sources_app.command("pin")
 def sources_pin(
-    card: CardArgument,
+    cards: Annotated[list[str] | None, typer.Argument(help="Names of shipped cards, or paths of cards.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All shipped cards that have no commit yet.")] = False,
     branch: Annotated[str, typer.Option(help="Branch whose commit is meant; the card's own revision if not given.")] = "",
 ) -> None:
     """Find the commit that a card's branch is at now, and write it into the card."""
-    found = find_card(card, Path())
-    old, new = pin(found, branch)
-    out.print(f"{found.path}: {old} is now {new}", soft_wrap=True, highlight=False)
+    found = [find_card(name, Path()) for name in (cards or [])]
+    if every:
+        found += [card for card in (find_card(name, Path()) for name in shipped_cards()) if unpinned(card)]
+    if not found:
+        raise UserError("sources pin: name a card, or give --all")
+    for card in found:
+        old, new = pin(card, branch)
+        out.print(f"{card.path}: {old} is now {new}", soft_wrap=True, highlight=False)
 
 
 def _print_row(row: Pair | SetAside) -> None:

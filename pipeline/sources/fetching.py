@@ -53,12 +53,17 @@ def identity(card: Card) -> dict[str, Any]:
 def pinned(card: Card) -> Hub:
     """The card's repository. Raises UserError unless its revision is a commit."""
     assert card.hub is not None
-    if not COMMIT.fullmatch(card.hub.revision):
+    if unpinned(card):
         raise UserError(
             f"{card.path}: hub.revision: {card.hub.revision!r} may change; a run needs a commit: "
             f"'parallel-qa sources pin {card.path.stem}' finds it and writes it into the card"
         )
     return card.hub
+
+
+def unpinned(card: Card) -> bool:
+    """Whether the card names a branch, which may change, and not a commit."""
+    return card.hub is not None and not COMMIT.fullmatch(card.hub.revision)
 
 
 def pin(card: Card, branch: str = "") -> tuple[str, str]:

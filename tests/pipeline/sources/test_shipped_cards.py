@@ -174,6 +174,25 @@ def test_an_unpinned_card_is_refused_until_it_is_pinned(hub: LoopbackHub, tmp_pa
     assert len(list(read_rows(read_card(path)))) == 2
 
 
+def test_a_broken_download_is_tried_again_and_goes_on(hub: LoopbackHub, tmp_path: Path) -> None:
+    card = shipped("squad", hub, tmp_path)
+    file = "plain_text/train-00000-of-00001.parquet"
+    hub.statuses[file] = [503, 429]
+    hub.break_after[file] = 1000
+    assert len(list(read_rows(card))) == 3
+    assert len(hub.downloads(file)) == 4
+    asked = len(hub.downloads(file))
+    assert len(list(read_rows(card))) == 3
+    assert len(hub.downloads(file)) == asked  # it is in the cache
+
+
+def test_a_file_that_is_not_the_hubs_is_refused(hub: LoopbackHub, tmp_path: Path) -> None:
+    card = shipped("squad", hub, tmp_path)
+    hub.corrupt.add("plain_text/train-00000-of-00001.parquet")
+    with pytest.raises(UserError, match=r"dataset rajpurkar/squad at [5a]+: plain_text/train.* has another SHA-256 than expected"):
+        list(read_rows(card))
+
+
 def test_check_prints_the_first_rows_mapped(hub: LoopbackHub, tmp_path: Path) -> None:
     card = shipped("wikiqa", hub, tmp_path)
     path = tmp_path / "copy.md"
