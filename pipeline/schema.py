@@ -52,14 +52,16 @@ SEGMENTS = pa.schema(
 )
 """How a text is put together from sentences; a query has an empty `title`."""
 
-TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string())])
-"""Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null."""
+TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string()), ("score", pa.float32())])
+"""Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null; `score`
+is the mean log-probability of the output's tokens, null where no model was asked."""
 
-SCORES = pa.schema([("language", pa.float32()), ("chrf", pa.float32()), ("faults", pa.int32())])
+SCORES = pa.schema([("language", pa.float32()), ("chrf", pa.float32()), ("faults", pa.int32()), ("log_probability", pa.float32())])
 """What the filters measured of a text; null where there was nothing to measure.
 
 `language`: 1 if a detector takes the text for its language, else 0. `chrf`: chrF of the
-back-translation against the English, 0 to 100. `faults`: sentences with a `mark`.
+back-translation against the English, 0 to 100. `faults`: sentences with a `mark`. `log_probability`: that of the
+least likely sentence, as a mean over its tokens.
 """
 
 

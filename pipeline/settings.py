@@ -54,6 +54,10 @@ class Environment(BaseSettings):
         return self.cache.expanduser() / "models"
 
     @property
+    def calibration(self) -> Path:
+        return self.cache.expanduser() / "batch-tokens.json"
+
+    @property
     def datasets(self) -> Path:
         return self.cache.expanduser() / "datasets"
 
@@ -123,10 +127,18 @@ class TranslationSettings(_Section):
     intra_threads: int = Field(1, ge=1)
     """Threads for one batch; more batches beat more threads for one."""
     beam_size: int = Field(1, ge=1)
-    max_batch_tokens: int = Field(2048, ge=1)
-    """Source tokens, padding included, in one batch."""
-    max_source_tokens: int = Field(400, ge=1, le=1000)
-    """A longer sentence is marked and not sent to the model: NLLB was trained on at most 512 tokens."""
+    gpus: list[int] = Field(default_factory=list)
+    """Which GPUs to use, all at once; all if none is named."""
+    no_repeat_ngram_size: int = Field(0, ge=0)
+    """No run of so many tokens twice in one output; 0: no such rule."""
+    repetition_penalty: float = Field(1.0, gt=0)
+    """Above 1 makes tokens that were written already less likely."""
+    log_probabilities: bool = True
+    """Keep the mean log-probability of each output as a score."""
+    max_batch_tokens: int = Field(0, ge=0)
+    """Source tokens, padding included, in one batch; 0: found by a short trial where there is much to do, and remembered."""
+    max_source_tokens: int = Field(400, ge=10, le=1000)
+    """A longer sentence is translated clause by clause: NLLB was trained on at most 512 tokens."""
     max_target_tokens: int = Field(400, ge=1, le=1000)
     """An output that reaches this length is marked as cut."""
     shard_sentences: int = Field(20_000, ge=1)

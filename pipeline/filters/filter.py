@@ -23,7 +23,7 @@ from pipeline.translation import segment, translate
 from pipeline.translation.sentences import join
 from pipeline.work import Outcome, Unit, run_units, versions
 
-VERSION = 1
+VERSION = 2
 DATA = "texts/00000.parquet"
 
 Reasons = list[str | None]
@@ -125,6 +125,7 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
     texts: list[str | None] = []
     back_translations: list[str] = []
     faults: list[int] = []
+    likelihoods: list[float | None] = []
     for row, parts in enumerate(store.read_table(segments, _file(unit)).to_pylist()):
         title, gaps = parts["title"], parts["gaps"]
         back_translations.append(whole(*back.texts(title), join(back.texts(parts["text"]), gaps)))
@@ -132,10 +133,12 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
             titles.append(imported["title"][row].as_py() if "title" in imported.column_names else "")
             texts.append(imported["text"][row].as_py())
             faults.append(0)
+            likelihoods.append(None)
             continue
         titles.append("".join(forward.texts(title)))
         texts.append(join(forward.texts(parts["text"]), gaps, language.sentence_space))
         faults.append(sum(forward.marked(row) for row in (*title, *parts["text"])))
+        likelihoods.append(min((score for row in (*title, *parts["text"]) if (score := forward.score(row)) is not None), default=None))
     english_parts = [english[name].to_pylist() for name in schema.TEXTS[unit.table].names if name != "id"]
     originals = [whole(*parts) for parts in zip(*english_parts, strict=True)]
     translations = [whole(title, text or "") for title, text in zip(titles, texts, strict=True)]
@@ -147,6 +150,7 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
         "language": language_scores(translations, language),
         "chrf": [None if text is None else score for text, score in zip(texts, similarity, strict=True)],
         "faults": faults,
+        "log_probability": likelihoods,
         "back_translation": back_translations,
     }
     target = schema.scored(unit.table)
@@ -165,10 +169,14 @@ class _Sentences:
         tables = {unit.shard: store.read_table(unit.result(store), translate.DATA) for unit in units}
         self._texts = {shard: table["text"].to_pylist() for shard, table in tables.items()}
         self._marks = {shard: table["mark"].to_pylist() for shard, table in tables.items()}
+        self._scores: dict[int, list[float | None]] = {shard: table["score"].to_pylist() for shard, table in tables.items()}
         self._size = shard_sentences
 
     def texts(self, rows: list[int]) -> list[str]:
         return [self._texts[row // self._size][row % self._size] for row in rows]
+
+    def score(self, row: int) -> float | None:
+        return self._scores[row // self._size][row % self._size]
 
     def marked(self, row: int) -> bool:
         return self._marks[row // self._size][row % self._size] is not None

@@ -6,9 +6,15 @@ import json
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.translation.models import MODEL_FILE, SENTENCEPIECE, Model, describe, language_codes, open_model
+from pipeline.languages import LANGUAGES
+from pipeline.translation.families import FAMILIES, OPUS, family_of
+from pipeline.translation.models import MODEL_FILE, Model, describe, language_of_name, open_model, vocabulary
+
+GERMAN = LANGUAGES.find("de")
+_PIECES = sorted({file for family in FAMILIES.values() for file in family.pieces})
 
 CHECKPOINT_FILES = (
     "config.json",
@@ -19,7 +25,8 @@ CHECKPOINT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
     "pytorch_model-*.bin",
-    SENTENCEPIECE,
+    *_PIECES,
+    "vocab.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -31,9 +38,9 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
     """Convert the checkpoint folder into the model folder `output`, which appears whole or not at all.
 
     Weights are read from safetensors, or from a `.bin` file by PyTorch's weights-only loader. Raises
-    UserError where the folder is no checkpoint of the family or PyTorch is not installed.
+    UserError where the folder is no checkpoint of a known family or PyTorch is not installed.
     """
-    _check(checkpoint)
+    model_type = _check(checkpoint)
     try:
         from ctranslate2.converters import TransformersConverter
         from transformers.utils import logging as transformers_logging
@@ -42,8 +49,9 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
     transformers_logging.disable_progress_bar()
     output.parent.mkdir(parents=True, exist_ok=True)
     building = output.parent / f".{output.name}-{uuid.uuid4().hex}"
+    pieces = [file for file in _PIECES if (checkpoint / file).is_file()]
     try:
-        converter = TransformersConverter(str(checkpoint), copy_files=[SENTENCEPIECE], low_cpu_mem_usage=True)
+        converter = TransformersConverter(str(checkpoint), copy_files=pieces, low_cpu_mem_usage=True)
         try:
             converter.convert(str(building), quantization=quantization)
         except Exception as error:  # a foreign checkpoint may be wrong in any way
@@ -54,9 +62,18 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
                 ) from None
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"{checkpoint}: cannot be converted: {reason}") from None
-        if not language_codes(building):
-            raise UserError(f"{checkpoint}: its tokenizer has no language codes such as deu_Latn: tokenizer.json is missing or another one")
-        description = describe(building, name=name, licence=licence, quantization=quantization)
+        family = family_of(model_type, vocabulary(building))
+        assert family is not None  # `_check` knows the type
+        pair = None
+        if not family.language_tokens(vocabulary(building)):
+            if family != OPUS:
+                raise UserError(
+                    f"{checkpoint}: its tokenizer has no language codes such as {family.tokens(GERMAN)[0]}: "
+                    "tokenizer.json is missing or another one"
+                )
+            pair = _pair(checkpoint)
+        licence = licence or family.licence
+        description = describe(building, name=name, licence=licence, quantization=quantization, family=family, pair=pair)
         (building / MODEL_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         building.replace(output)
     except BaseException:
@@ -65,18 +82,41 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
     return open_model(output)
 
 
-def _check(checkpoint: Path) -> None:
-    config = checkpoint / "config.json"
-    if not config.is_file():
-        raise UserError(f"{checkpoint}: no Hugging Face checkpoint: it has no config.json")
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{config}: cannot be read as JSON: {error}") from None
-    model_type = content.get("model_type") if isinstance(content, dict) else None
-    if model_type != "m2m_100":
-        raise UserError(f"{checkpoint}: model_type is {model_type!r}; NLLB-200 checkpoints are 'm2m_100'")
-    if not (checkpoint / SENTENCEPIECE).is_file():
-        raise UserError(f"{checkpoint}: {SENTENCEPIECE} is missing")
+def _check(checkpoint: Path) -> str:
+    """The checkpoint's `model_type`."""
+    content = _read(checkpoint, "config.json")
+    model_type = content.get("model_type")
+    families = {family.model_type: family for family in FAMILIES.values()}
+    if model_type not in families:
+        raise UserError(
+            f"{checkpoint}: model_type is {model_type!r}; NLLB-200 and M2M-100 are 'm2m_100', MADLAD-400 't5', OPUS-MT 'marian'"
+        )
+    for name in families[model_type].pieces:
+        if not (checkpoint / name).is_file():
+            raise UserError(f"{checkpoint}: {name} is missing")
     if not any(checkpoint.glob("model*.safetensors")) and not any(checkpoint.glob("pytorch_model*.bin")):
         raise UserError(f"{checkpoint}: no weights: model.safetensors or pytorch_model.bin is missing")
+    return str(model_type)
+
+
+def _read(checkpoint: Path, name: str) -> dict[str, Any]:
+    path = checkpoint / name
+    if not path.is_file():
+        raise UserError(f"{checkpoint}: no Hugging Face checkpoint: it has no {name}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _pair(checkpoint: Path) -> tuple[str, str]:
+    """The two languages of an OPUS-MT model without language tokens."""
+    names = _read(checkpoint, "tokenizer_config.json")
+    found = [language_of_name(str(names.get(key))) for key in ("source_lang", "target_lang")]
+    if found[0] is None or found[1] is None:
+        raise UserError(
+            f"{checkpoint}: tokenizer_config.json does not say which two languages the model is for: "
+            "add source_lang and target_lang, such as 'en'"
+        )
+    return found[0].code, found[1].code

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import ctranslate2
@@ -11,13 +16,19 @@ import sentencepiece
 
 from pipeline.errors import UserError
 from pipeline.languages import Language
-from pipeline.settings import TranslationSettings
-from pipeline.translation.models import SENTENCEPIECE, Model
-from pipeline.translation.sentences import needs_model
+from pipeline.settings import Environment, TranslationSettings
+from pipeline.store import fingerprint
+from pipeline.translation.models import Model
+from pipeline.translation.punctuation import restore
+from pipeline.translation.sentences import clauses, needs_model
 
 _EOS = "</s>"
 _UNKNOWN = "<unk>"
-_BATCHES_IN_FLIGHT = 8  # per translating thread: few enough to see progress, enough to keep each busy
+_BATCHES_IN_GROUP = 8  # per translating thread: few enough to see progress, enough to keep each busy
+_DEFAULT_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
+_SMALLEST_BATCH = 64
+_CALIBRATE_FROM = 400_000  # source tokens: less work is done sooner than the best size is found
+_CALIBRATION_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,21 @@ class Translation:
 
     text: str
     mark: str | None = None
-    """A fault that only the engine can see: `source_too_long`, `cut` at the length limit, `unknown_token`."""
+    """A fault that only the engine can see: `cut` at the length limit, `unknown_token`."""
+    score: float | None = None
+    """Mean log-probability of its tokens; None where no model was asked."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is sent to the model: a sentence, or a clause of one that is too long for it."""
+
+    row: int
+    place: int  # among the clauses of the row
+    tokens: list[str]
+
+
+Output = tuple[list[str], float | None]  # the tokens that the model wrote, and their mean log-probability
 
 
 class Engine:
@@ -36,21 +61,50 @@ class Engine:
         """Raises UserError where the device or the compute type is not to be had."""
         self.model = model
         self._settings = settings
-        self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(model.folder / SENTENCEPIECE))
-        device = settings.device
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-        self.threads = settings.inter_threads or (_cores() if device == "cpu" else 1)
-        try:
-            self._translator = ctranslate2.Translator(
-                str(model.folder),
-                device=device,
-                compute_type=settings.compute_type,
-                inter_threads=self.threads,
-                intra_threads=settings.intra_threads,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise UserError(f"model {model.name!r} cannot be loaded on {device}: {error}") from None
+        source, target = model.pieces
+        self._encoder = sentencepiece.SentencePieceProcessor(model_file=str(source))
+        self._decoder = self._encoder if source == target else sentencepiece.SentencePieceProcessor(model_file=str(target))
+        gpus = ctranslate2.get_cuda_device_count()
+        self.device = settings.device if settings.device != "auto" else "cuda" if gpus else "cpu"
+        devices = settings.gpus or list(range(gpus)) or [0]
+        self.threads = settings.inter_threads or (_cores() if self.device == "cpu" else 1)
+        self.workers = self.threads * (len(devices) if self.device == "cuda" else 1)
+        self._translator = self._load(devices)
+        self.compute_type = self._translator.compute_type
+        self.batch_tokens = settings.max_batch_tokens or _remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
+
+    def _load(self, devices: list[int]) -> ctranslate2.Translator:
+        # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
+        automatic = ["float16", "int8_float16"] if self.device == "cuda" else ["auto"]
+        wanted = automatic if self._settings.compute_type == "auto" else [self._settings.compute_type]
+        for number, compute_type in enumerate(wanted, 1):
+            try:
+                return ctranslate2.Translator(
+                    str(self.model.folder),
+                    device=self.device,
+                    device_index=devices if self.device == "cuda" else 0,
+                    compute_type=compute_type,
+                    inter_threads=self.threads,
+                    intra_threads=self._settings.intra_threads,
+                    max_queued_batches=-1,
+                )
+            except (RuntimeError, ValueError) as error:
+                if number == len(wanted) or not _out_of_memory(error):
+                    raise UserError(f"model {self.model.name!r} cannot be loaded on {self.device}: {error}") from None
+        raise AssertionError("unreachable")
+
+    @property
+    def _key(self) -> str:
+        """What the best batch size depends on."""
+        same = (
+            self.model.fingerprint,
+            self.device,
+            self.compute_type,
+            self.workers,
+            self._settings.intra_threads,
+            self._settings.beam_size,
+        )
+        return fingerprint(same=same)
 
     def translate(
         self,
@@ -62,62 +116,166 @@ class Engine:
         """The translation of each sentence, in order.
 
         The sentences should be unique: each is translated. `advance(sentences, tokens)` is told what has
-        been done; tokens are those that the model wrote. Raises UserError where the model does not know
-        a language.
+        been done; tokens are those that the model wrote. A sentence that is too long for the model is
+        translated clause by clause. Raises UserError where the model does not translate that way.
         """
-        self.model.check_language(source)
-        self.model.check_language(target)
+        self.model.check_direction(source, target)
         results = [Translation(sentence) for sentence in sentences]
         wanted = [row for row, sentence in enumerate(sentences) if needs_model(sentence)]
         advance(len(sentences) - len(wanted), 0)
-        pieces = self._pieces.encode([sentences[row] for row in wanted], out_type=str)
-        tokens = {row: [source.code, *encoded, _EOS] for row, encoded in zip(wanted, pieces, strict=True)}
-        for row in wanted:
-            if len(tokens[row]) > self._settings.max_source_tokens:
-                results[row] = Translation("", "source_too_long")
-                del tokens[row]
-        advance(len(wanted) - len(tokens), 0)
-        # Longest first: sentences of a batch have the same length, and what does not fit fails at once.
-        order = sorted(tokens, key=lambda row: len(tokens[row]), reverse=True)
-        for rows in _groups(order, lambda row: len(tokens[row]), self._settings.max_batch_tokens * self.threads * _BATCHES_IN_FLIGHT):
-            written = 0
-            for row, output in zip(rows, self._run([tokens[row] for row in rows], target), strict=True):
-                written += len(output)
-                results[row] = self._decode(output)
-            advance(len(rows), written)
+        parts = self._parts(sentences, wanted, source, target)
+        # Longest first: parts of a batch have the same length, and what does not fit fails at once.
+        parts.sort(key=lambda part: len(part.tokens), reverse=True)
+        self._calibrate(parts, target)
+        outputs: dict[int, list[tuple[_Part, Output]]] = {row: [] for row in wanted}
+        missing = dict.fromkeys(wanted, 0)
+        for part in parts:
+            missing[part.row] += 1
+        for group, written in self._run(parts, target):
+            finished = 0
+            for part, output in zip(group, written, strict=True):
+                outputs[part.row].append((part, output))
+                if len(outputs[part.row]) == missing[part.row]:
+                    results[part.row] = self._whole(outputs.pop(part.row), target)
+                    finished += 1
+            advance(finished, sum(len(tokens) for tokens, _ in written))
         return results
 
-    def _run(self, batch: list[list[str]], target: Language) -> list[list[str]]:
-        results = self._translator.translate_batch(
-            batch,
-            target_prefix=[[target.code]] * len(batch),
+    def _parts(self, sentences: Sequence[str], wanted: list[int], source: Language, target: Language) -> list[_Part]:
+        """What to send to the model for the rows `wanted`."""
+        frame = self.model.source_frame(source, target)
+        room = self._settings.max_source_tokens - sum(map(len, frame))
+        pieces = self._encoder.encode([sentences[row] for row in wanted], out_type=str, num_threads=self.threads)
+        parts: list[_Part] = []
+        for row, encoded in zip(wanted, pieces, strict=True):
+            short = [encoded]
+            if len(encoded) > room:
+                short = self._encoder.encode(clauses(sentences[row], lambda text: len(self._encoder.encode(text)) <= room), out_type=str)
+            parts += [_Part(row, place, [*frame[0], *clause, *frame[1]]) for place, clause in enumerate(short)]
+        return parts
+
+    def _run(self, parts: list[_Part], target: Language) -> Iterator[tuple[list[_Part], list[Output]]]:
+        """Groups of parts with what the model made of them; the next group is under way while the caller works on one."""
+        waiting: deque[tuple[list[_Part], list[ctranslate2.AsyncTranslationResult]]] = deque()
+        groups = _groups(parts, self.batch_tokens * self.workers * _BATCHES_IN_GROUP)
+        while True:
+            waiting += ((group, self._submit(group, target)) for group in itertools.islice(groups, 3 - len(waiting)))
+            if not waiting:
+                return
+            first, pending = waiting.popleft()
+            yield first, self._collect(first, pending, target)
+
+    def _submit(self, group: list[_Part], target: Language) -> list[ctranslate2.AsyncTranslationResult]:
+        prefix = self.model.target_prefix(target)
+        pending: list[ctranslate2.AsyncTranslationResult] = self._translator.translate_batch(
+            [part.tokens for part in group],
+            target_prefix=[prefix] * len(group) if prefix else None,
             beam_size=self._settings.beam_size,
-            max_batch_size=self._settings.max_batch_tokens,
+            repetition_penalty=self._settings.repetition_penalty,
+            no_repeat_ngram_size=self._settings.no_repeat_ngram_size,
+            max_batch_size=self.batch_tokens,
             batch_type="tokens",
             max_input_length=0,
             max_decoding_length=self._settings.max_target_tokens,
+            return_scores=self._settings.log_probabilities,
+            asynchronous=True,
         )
-        return [result.hypotheses[0][1:] for result in results]
+        return pending
 
-    def _decode(self, output: list[str]) -> Translation:
-        text = self._pieces.decode([piece for piece in output if piece != _UNKNOWN]).strip()
-        if len(output) + 1 >= self._settings.max_target_tokens:
-            return Translation(text, "cut")
-        return Translation(text, "unknown_token" if _UNKNOWN in output else None)
+    def _collect(self, group: list[_Part], pending: list[ctranslate2.AsyncTranslationResult], target: Language) -> list[Output]:
+        """What the model made of a group; where memory does not suffice, with batches half as large from now on."""
+        while True:
+            try:
+                results = [waiting.result() for waiting in pending]
+                break
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.batch_tokens <= _SMALLEST_BATCH:
+                    raise UserError(f"model {self.model.name!r}: memory does not suffice on {self.device} for the smallest batch") from None
+                self.batch_tokens = max(self.batch_tokens // 2, _SMALLEST_BATCH)
+                pending = self._submit(group, target)
+        skip = len(self.model.target_prefix(target))
+        return [(result.hypotheses[0][skip:], result.scores[0] if result.scores else None) for result in results]
+
+    def _whole(self, parts: list[tuple[_Part, Output]], target: Language) -> Translation:
+        """One sentence from what the model made of its parts."""
+        parts.sort(key=lambda item: item[0].place)
+        texts, marks, total, length = [], [], 0.0, 0
+        for _, (tokens, score) in parts:
+            texts.append(self._decoder.decode([piece for piece in tokens if piece != _UNKNOWN]).strip())
+            if len(tokens) + 1 >= self._settings.max_target_tokens:
+                marks.append("cut")
+            elif _UNKNOWN in tokens:
+                marks.append("unknown_token")
+            total += (score or 0.0) * max(len(tokens), 1)
+            length += max(len(tokens), 1)
+        text = restore((target.sentence_space or "").join(texts), target)
+        scored = self._settings.log_probabilities
+        return Translation(text, min(marks, default=None), round(total / length, 4) if scored else None)
+
+    def _calibrate(self, parts: list[_Part], target: Language) -> None:
+        """Find the batch size that is fastest here and remember it, where there is work enough to be worth it."""
+        if self._settings.max_batch_tokens or _remembered(self._key) or sum(len(part.tokens) for part in parts) < _CALIBRATE_FROM:
+            return
+        start = self.batch_tokens
+        speeds: dict[int, float] = {}
+        for size in (start // 2, start, start * 2, start * 4):
+            self.batch_tokens = size
+            sample = _spread(parts, size * self.workers * _CALIBRATION_BATCHES)
+            began = time.perf_counter()
+            outputs = self._collect(sample, self._submit(sample, target), target)
+            if self.batch_tokens < size:  # it did not fit
+                break
+            speeds[size] = sum(len(tokens) for tokens, _ in outputs) / (time.perf_counter() - began)
+        self.batch_tokens = max(speeds, key=lambda size: speeds[size]) if speeds else self.batch_tokens
+        _remember(self._key, self.batch_tokens)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return "out of memory" in str(error).lower() or isinstance(error, MemoryError)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _groups(rows: list[int], size: Callable[[int], int], limit: int) -> list[list[int]]:
-    """`rows` in consecutive groups of at most `limit` together, and at least one each."""
-    groups: list[list[int]] = []
-    room = 0
-    for row in rows:
-        if not groups or room < size(row):
-            groups.append([])
-            room = limit
-        groups[-1].append(row)
-        room -= size(row)
-    return groups
+def _remembered(key: str) -> int | None:
+    try:
+        content = json.loads(Environment().calibration.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    size = content.get(key) if isinstance(content, dict) else None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _remember(key: str, size: int) -> None:
+    path = Environment().calibration
+    content: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError):  # a cache that cannot be written to costs the next run a calibration
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        beside.write_text(json.dumps(content | {key: size}), encoding="utf-8")
+        beside.replace(path)
+
+
+def _spread(parts: list[_Part], tokens: int) -> list[_Part]:
+    """Parts of all lengths, of about so many tokens together."""
+    step = max(sum(len(part.tokens) for part in parts) // tokens, 1)
+    return parts[::step]
+
+
+def _groups(parts: list[_Part], limit: int) -> Iterator[list[_Part]]:
+    """`parts` in consecutive groups of at most `limit` tokens together, and at least one part each."""
+    group: list[_Part] = []
+    room = limit
+    for part in parts:
+        if group and room < len(part.tokens):
+            yield group
+            group, room = [], limit
+        group.append(part)
+        room -= len(part.tokens)
+    if group:
+        yield group

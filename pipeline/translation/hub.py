@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.hub import COMMIT, REPOSITORY, fetch_files, file_names
-from pipeline.languages import Language
+from pipeline.languages import ENGLISH, Language
 from pipeline.settings import HOUSE, Environment, TranslationSettings
 from pipeline.store import fingerprint, sha256_of
 from pipeline.translation.conversion import CHECKPOINT_FILES, convert
@@ -39,7 +39,8 @@ def check_model(settings: TranslationSettings, profile_folder: Path, languages: 
         return
     model = find_model(settings, profile_folder)
     for language in languages:
-        model.check_language(language)
+        model.check_direction(ENGLISH, language)
+        model.check_direction(language, ENGLISH)
 
 
 def _pinned_revision(settings: TranslationSettings) -> str:

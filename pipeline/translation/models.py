@@ -1,4 +1,4 @@
-"""Model folders: a CTranslate2 model, its SentencePiece file and a description with checksums."""
+"""Model folders: a CTranslate2 model, its SentencePiece files and a description with checksums."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.languages import Language
+from pipeline.languages import LANGUAGES, Language
 from pipeline.store import fingerprint, sha256_of
+from pipeline.translation.families import FAMILIES, NLLB, Family
 
 MODEL_FILE = "model.json"
-SENTENCEPIECE = "sentencepiece.bpe.model"
-REQUIRED = ("model.bin", "config.json", "shared_vocabulary.json", SENTENCEPIECE)
+SENTENCEPIECE = NLLB.pieces[0]
+_ENGINE_FILES = ("model.bin", "config.json", "shared_vocabulary.json")
+REQUIRED = (*_ENGINE_FILES, SENTENCEPIECE)
+"""The files of a model of the NLLB family."""
+_EOS = "</s>"
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,49 @@ class Model:
     licence: str | None
     quantization: str | None
     checksums: Mapping[str, str]
-    codes: frozenset[str]  # NLLB codes that its vocabulary holds
+    family: Family
+    tokens: Mapping[str, str]  # NLLB code -> the language's token
+    pair: tuple[str, str] | None = None  # of a model for one pair without language tokens: NLLB codes of source and target
 
     @property
     def fingerprint(self) -> str:
         return fingerprint(**self.checksums)
 
-    def check_language(self, language: Language) -> None:
-        """Raises UserError where the model has no token for `language`."""
-        if language.code not in self.codes:
-            raise UserError(
-                f"model {self.name!r} does not know {language.code} ({language.name}); it knows {', '.join(sorted(self.codes))}"
-            )
+    @property
+    def codes(self) -> frozenset[str]:
+        """NLLB codes of the languages that the model knows."""
+        return frozenset(self.pair or self.tokens)
+
+    @property
+    def pieces(self) -> tuple[Path, Path]:
+        """The SentencePiece files of the source and of the target."""
+        return self.folder / self.family.pieces[0], self.folder / self.family.pieces[1]
+
+    def check_direction(self, source: Language, target: Language) -> None:
+        """Raises UserError where the model does not translate from `source` to `target`."""
+        if self.pair:
+            if (source.code, target.code) != self.pair:
+                raise UserError(
+                    f"model {self.name!r} translates from {self.pair[0]} to {self.pair[1]} only, not from {source.code} to {target.code}"
+                )
+            return
+        needed = (source, target) if self.family.source == "source" else (target,)
+        for language in needed:
+            if language.code not in self.tokens:
+                raise UserError(
+                    f"model {self.name!r} does not know {language.code} ({language.name}); it knows {', '.join(sorted(self.codes))}"
+                )
+
+    def source_frame(self, source: Language, target: Language) -> tuple[list[str], list[str]]:
+        """What stands before and after the pieces of a sentence."""
+        if self.pair:
+            return [], [_EOS]
+        language = source if self.family.source == "source" else target
+        return [self.tokens[language.code]], [_EOS]
+
+    def target_prefix(self, target: Language) -> list[str]:
+        """With what the output begins; it is no part of the translation."""
+        return [self.tokens[target.code]] if self.family.prefix else []
 
 
 def open_model(folder: Path) -> Model:
@@ -45,34 +80,52 @@ def open_model(folder: Path) -> Model:
 
     Raises UserError where a file is missing or is not the one described.
     """
-    for name in REQUIRED:
-        if not (folder / name).is_file():
-            raise UserError(f"model {folder}: the file {name} is missing: convert or download the model again")
     description: dict[str, Any] = {}
     if (folder / MODEL_FILE).is_file():
         description = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
-    checksums = {name: sha256_of(folder / name) for name in REQUIRED}
+    family = FAMILIES[description.get("family", NLLB.name)]
+    required = tuple(dict.fromkeys((*_ENGINE_FILES, *family.pieces)))
+    for name in required:
+        if not (folder / name).is_file():
+            raise UserError(f"model {folder}: the file {name} is missing: convert or download the model again")
+    checksums = {name: sha256_of(folder / name) for name in required}
     for name, expected in description.get("sha256", {}).items():
         if checksums.get(name) != expected:
             raise UserError(f"model {folder}: {name} is damaged (its checksum is wrong): convert or download the model again")
+    pair = description.get("pair")
     return Model(
         folder,
         description.get("name", folder.name),
         description.get("licence"),
         description.get("quantization"),
         checksums,
-        language_codes(folder),
+        family,
+        family.language_tokens(vocabulary(folder)),
+        (pair[0], pair[1]) if pair else None,
     )
 
 
-def describe(folder: Path, *, name: str, licence: str | None, quantization: str) -> dict[str, Any]:
+def describe(
+    folder: Path, *, name: str, licence: str | None, quantization: str, family: Family = NLLB, pair: tuple[str, str] | None = None
+) -> dict[str, Any]:
     """The content of a model folder's `model.json`."""
-    checksums = {file: sha256_of(folder / file) for file in REQUIRED}
-    return {"name": name, "licence": licence, "quantization": quantization, "sha256": checksums}
+    files = dict.fromkeys((*_ENGINE_FILES, *family.pieces))
+    described: dict[str, Any] = {"name": name, "licence": licence, "quantization": quantization}
+    if family != NLLB:
+        described["family"] = family.name
+    if pair:
+        described["pair"] = list(pair)
+    return described | {"sha256": {file: sha256_of(folder / file) for file in files}}
 
 
-def language_codes(folder: Path) -> frozenset[str]:
-    """The NLLB language codes in the vocabulary of a CTranslate2 model."""
-    tokens = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-    # "deu_Latn": three letters, a script of four
-    return frozenset(t for t in tokens if len(t) == 8 and t[3] == "_" and t[:3].islower() and t[4].isupper() and t[5:].islower())
+def vocabulary(folder: Path) -> list[str]:
+    """The vocabulary of a CTranslate2 model."""
+    tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+    return tokens
+
+
+def language_of_name(name: str) -> Language | None:
+    """The language that a two- or three-letter code of a checkpoint means: "de", "deu"."""
+    by_three = (language for language in LANGUAGES if language.code.split("_")[0] == name)
+    by_tag = (language for language in LANGUAGES if language.tag == name)
+    return next(by_tag, None) or next(by_three, None)

@@ -21,12 +21,13 @@ from pipeline.translation.hub import find_model
 from pipeline.translation.models import Model
 from pipeline.work import Outcome, Unit, run_units
 
-VERSION = 1
+VERSION = 2
 DATA = "sentences/00000.parquet"
 
 # What changes how fast a sentence is translated, but not how.
 _RESOURCES = {
     "device",
+    "gpus",
     "inter_threads",
     "intra_threads",
     "max_batch_tokens",
@@ -57,7 +58,8 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     segmented_units = segment.units(settings, store)
     planned: list[Unit] = []
     for code in settings.languages:
-        model.check_language(LANGUAGES.find(code))
+        model.check_direction(ENGLISH, LANGUAGES.find(code))
+        model.check_direction(LANGUAGES.find(code), ENGLISH)
         for segmented in segmented_units:
             if segmented.language not in ("", code):
                 continue
@@ -110,7 +112,8 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
 
 
 def _write(store: Store, unit: Unit, translations: list[Translation]) -> None:
-    table = pa.table({"text": [t.text for t in translations], "mark": [t.mark for t in translations]}, schema=schema.TRANSLATIONS)
+    columns = {"text": [t.text for t in translations], "mark": [t.mark for t in translations], "score": [t.score for t in translations]}
+    table = pa.table(columns, schema=schema.TRANSLATIONS)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         writer.write_table(DATA, table)
 

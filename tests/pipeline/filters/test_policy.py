@@ -15,7 +15,7 @@ SHORT, LONG = "A short text.", "A long text. " * 10
 def scored(*rows: tuple[str, float | None, float | None, int]) -> pa.Table:
     names = ("text", "language", "chrf", "faults")
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), **columns}
+    filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), "log_probability": [None] * len(rows), **columns}
     target = schema.scored("queries")
     return pa.table({name: list(filled[name]) for name in target.names}, schema=target)
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import ctranslate2
 import pytest
 import sentencepiece
@@ -7,6 +10,7 @@ import sentencepiece
 from pipeline.errors import UserError
 from pipeline.languages import ENGLISH, LANGUAGES
 from pipeline.settings import TranslationSettings
+from pipeline.translation import engine as engines
 from pipeline.translation.engine import Engine
 from pipeline.translation.hub import SAMPLE
 from pipeline.translation.models import SENTENCEPIECE, open_model
@@ -52,11 +56,61 @@ def test_the_output_does_not_depend_on_the_batch_size() -> None:
     assert outputs[0] == outputs[1] == outputs[2]
 
 
-def test_faults_that_only_the_engine_sees_are_marked() -> None:
-    long = "The river Aldo is 740 kilometres long, " * 30
-    results = engine(max_source_tokens=60).translate([long, SENTENCES[0]], ENGLISH, GERMAN)
-    assert [result.mark for result in results] == ["source_too_long", None]
-    assert results[0].text == ""
+def test_a_long_sentence_is_translated_clause_by_clause() -> None:
+    clause = "The river Aldo is 740 kilometres long"
+    one, many = engine(max_source_tokens=20).translate([clause, "; ".join([clause] * 30)], ENGLISH, GERMAN)
+    assert many.text.count("740 Kilometer") == 30
+    assert many.mark is None and many.text.count(one.text.rstrip(".")) >= 25
+
+
+def test_each_output_has_its_mean_log_probability() -> None:
+    results = engine().translate(SENTENCES, ENGLISH, GERMAN)
+    assert [result.score is None for result in results] == [False, True, False, False, True, True, False]
+    assert all(-5 < result.score <= 0 for result in results if result.score is not None)
+    without = engine(log_probabilities=False).translate(SENTENCES, ENGLISH, GERMAN)
+    assert [result.text for result in without] == [result.text for result in results]
+    assert {result.score for result in without} == {None}
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = engine().translate(SENTENCES, ENGLISH, GERMAN)
+    short = engine(max_batch_tokens=512)
+    real, sizes = short._translator, []
+
+    class SmallMemory:
+        """The real translator on a device with room for batches of 128 tokens."""
+
+        def translate_batch(self, *arguments: object, max_batch_size: int, **options: object) -> object:
+            sizes.append(max_batch_size)
+            if max_batch_size > 128:
+
+                class Failed:
+                    def result(self) -> None:
+                        raise RuntimeError("CUDA failed with error out of memory")
+
+                return [Failed()]
+            return real.translate_batch(*arguments, max_batch_size=max_batch_size, **options)
+
+    monkeypatch.setattr(short, "_translator", SmallMemory())
+    assert short.translate(SENTENCES, ENGLISH, GERMAN) == expected
+    assert sizes == [512, 256, 128]
+
+
+def test_the_best_batch_size_is_found_once_and_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path))
+    monkeypatch.setattr(engines, "_CALIBRATE_FROM", 10)
+    first = engine(inter_threads=1)
+    first.translate(SENTENCES, ENGLISH, GERMAN)
+    [size] = json.loads((tmp_path / "batch-tokens.json").read_text()).values()
+    assert size == first.batch_tokens in (1024, 2048, 4096, 8192)
+    (tmp_path / "batch-tokens.json").write_text((tmp_path / "batch-tokens.json").read_text().replace(str(size), "77"))
+    assert engine(inter_threads=1).batch_tokens == 77
+    assert engine(inter_threads=2).batch_tokens == 2048
+    (tmp_path / "batch-tokens.json").write_text("damaged")
+    assert engine(inter_threads=1).batch_tokens == 2048
+
+
+def test_an_output_at_the_length_limit_is_marked() -> None:
     assert [result.mark for result in engine(max_target_tokens=4).translate(SENTENCES[:2], ENGLISH, GERMAN)] == ["cut", None]
 
 

@@ -247,7 +247,7 @@ def test_a_folder_whose_configuration_changed_is_converted_again(hub: LoopbackHu
     [
         ("config.json", b"{", r"config\.json: cannot be read as JSON: "),
         ("config.json", b"\xff\xfe", r"config\.json: cannot be read as JSON: "),
-        ("config.json", b"[]", r"model_type is None; NLLB-200 checkpoints are 'm2m_100'"),
+        ("config.json", b"[]", r"model_type is None; NLLB-200 and M2M-100 are 'm2m_100'"),
         (WEIGHTS, b"<html>", r"cannot be converted: its \.bin file is damaged"),
         (WEIGHTS, b"", r"cannot be converted: EOFError"),
     ],
