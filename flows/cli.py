@@ -96,12 +96,16 @@ def download(profile: ProfileArgument, store: StoreOption) -> None:
 
 
 @app.command()
-def translate(profile: ProfileArgument, store: StoreOption) -> None:
+def translate(
+    profile: ProfileArgument,
+    store: StoreOption,
+    part: Annotated[str, typer.Option(help="2/3: every third unit from the second on, so that three workers share a store.")] = "1/1",
+) -> None:
     """Stage 2: translate every unique sentence into every language, and back."""
     with _ready(profile, store):
         from flows.translate import translate as flow
 
-        outcome = flow(profile, store)
+        outcome = flow(profile, store, part)
     _report_outcome(outcome)
 
 

@@ -14,13 +14,14 @@ from pipeline.work import Outcome
 
 # One unit at a time: CTranslate2 spreads the batches of a unit over the whole machine.
 @flow(name="translate", task_runner=thread_runner(1))
-def translate(profile: str, store: str) -> Outcome:
+def translate(profile: str, store: str, part: str = "1/1") -> Outcome:
     """Translate what the store does not hold yet; the sources must have been downloaded.
 
     Args:
         profile: Name of a ready profile, or path of a YAML file.
         store: Folder or `s3://` address.
+        part: "2/3" for every third unit from the second on: so three workers share the work of one store.
     """
     settings, opened = load_settings(profile), Store(store)
     outcome = run_units("segment", segment.units(settings, opened), segment.do, settings, opened)
-    return outcome + run_units("translate", stage.units(settings, opened), stage.do, settings, opened)
+    return outcome + run_units("translate", stage.part_of(stage.units(settings, opened), part), stage.do, settings, opened)

@@ -40,8 +40,8 @@ REJECTED = pa.schema(
 KEYS = pa.schema([("key", pa.string())])
 """Row by row a source's own id of a text, where translations of it are joined by that id."""
 
-SENTENCES = pa.schema([("text", pa.string())])
-"""Unique sentences of a source, in order of first appearance."""
+SENTENCES = pa.schema([("text", pa.string()), ("checked", pa.bool_())])
+"""Unique sentences of a source, in order of first appearance; `checked` ones are translated back."""
 
 SEGMENTS = pa.schema(
     [

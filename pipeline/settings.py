@@ -106,11 +106,12 @@ class CleaningSettings(_Section):
     """Hard negatives to keep of each row; each is one more passage to translate, unless it is another row's positive."""
 
 
-class TranslationSettings(_Section):
-    """Which model translates, and how."""
+class ModelSettings(_Section):
+    """A translation model."""
 
     model: str = "sample"
-    """`sample`, a folder with a CTranslate2 or Hugging Face model, or the hub id of an NLLB-200 checkpoint."""
+    """`sample`, a folder with a CTranslate2 or Hugging Face model, or the hub id of a checkpoint: NLLB-200, M2M-100,
+    MADLAD-400 or OPUS-MT."""
     revision: str | None = None
     """Commit of a hub model. A hub model without one is refused: what it is could change."""
     checksums: dict[str, str] = Field(default_factory=dict)
@@ -119,6 +120,15 @@ class TranslationSettings(_Section):
     """SPDX identifier of the model's licence, where the model does not say it itself."""
     quantization: Literal["int8", "float16", "int8_float16", "float32"] = "int8"
     """Stored weights after conversion."""
+
+
+class TranslationSettings(ModelSettings):
+    """Which model translates, and how."""
+
+    back: ModelSettings | None = None
+    """Another model for the way back into English, such as a smaller one; the same if not given."""
+    back_share: float = Field(1.0, ge=0, le=1)
+    """Share of the texts, by a hash of their ids, that are translated back; the others have no round-trip score."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     """What CTranslate2 computes in; `auto` is the fastest that the device supports for the stored weights."""

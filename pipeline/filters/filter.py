@@ -124,10 +124,12 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
     titles: list[str] = []
     texts: list[str | None] = []
     back_translations: list[str] = []
+    checked: list[bool] = []
     faults: list[int] = []
     likelihoods: list[float | None] = []
     for row, parts in enumerate(store.read_table(segments, _file(unit)).to_pylist()):
         title, gaps = parts["title"], parts["gaps"]
+        checked.append(not any(back.mark(row) == translate.NOT_CHECKED.mark for row in (*title, *parts["text"])))
         back_translations.append(whole(*back.texts(title), join(back.texts(parts["text"]), gaps)))
         if imported is not None:
             titles.append(imported["title"][row].as_py() if "title" in imported.column_names else "")
@@ -137,7 +139,7 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
             continue
         titles.append("".join(forward.texts(title)))
         texts.append(join(forward.texts(parts["text"]), gaps, language.sentence_space))
-        faults.append(sum(forward.marked(row) for row in (*title, *parts["text"])))
+        faults.append(sum(forward.mark(row) is not None for row in (*title, *parts["text"])))
         likelihoods.append(min((score for row in (*title, *parts["text"]) if (score := forward.score(row)) is not None), default=None))
     english_parts = [english[name].to_pylist() for name in schema.TEXTS[unit.table].names if name != "id"]
     originals = [whole(*parts) for parts in zip(*english_parts, strict=True)]
@@ -148,7 +150,7 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
         "title": titles,
         "text": texts,
         "language": language_scores(translations, language),
-        "chrf": [None if text is None else score for text, score in zip(texts, similarity, strict=True)],
+        "chrf": [score if text is not None and known else None for text, score, known in zip(texts, similarity, checked, strict=True)],
         "faults": faults,
         "log_probability": likelihoods,
         "back_translation": back_translations,
@@ -168,7 +170,7 @@ class _Sentences:
     def __init__(self, store: Store, units: list[Unit], shard_sentences: int) -> None:
         tables = {unit.shard: store.read_table(unit.result(store), translate.DATA) for unit in units}
         self._texts = {shard: table["text"].to_pylist() for shard, table in tables.items()}
-        self._marks = {shard: table["mark"].to_pylist() for shard, table in tables.items()}
+        self._marks: dict[int, list[str | None]] = {shard: table["mark"].to_pylist() for shard, table in tables.items()}
         self._scores: dict[int, list[float | None]] = {shard: table["score"].to_pylist() for shard, table in tables.items()}
         self._size = shard_sentences
 
@@ -178,5 +180,5 @@ class _Sentences:
     def score(self, row: int) -> float | None:
         return self._scores[row // self._size][row % self._size]
 
-    def marked(self, row: int) -> bool:
-        return self._marks[row // self._size][row % self._size] is not None
+    def mark(self, row: int) -> str | None:
+        return self._marks[row // self._size][row % self._size]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.hub import COMMIT, REPOSITORY, fetch_files, file_names
 from pipeline.languages import ENGLISH, Language
-from pipeline.settings import HOUSE, Environment, TranslationSettings
+from pipeline.settings import HOUSE, Environment, ModelSettings, TranslationSettings
 from pipeline.store import fingerprint, sha256_of
 from pipeline.translation.conversion import CHECKPOINT_FILES, convert
 from pipeline.translation.models import MODEL_FILE, Model, open_model
@@ -19,7 +19,7 @@ SAMPLE = HOUSE / "pipeline" / "sample" / "model"
 _LICENCES = {"facebook/nllb-200": "CC-BY-NC-4.0", "facebook/m2m100": "MIT"}
 
 
-def find_model(settings: TranslationSettings, profile_folder: Path) -> Model:
+def find_model(settings: ModelSettings, profile_folder: Path) -> Model:
     """The model that `settings` name, downloaded and converted if it was not before.
 
     Raises UserError where it cannot be found, is damaged, or is not pinned.
@@ -33,17 +33,18 @@ def find_model(settings: TranslationSettings, profile_folder: Path) -> Model:
 
 
 def check_model(settings: TranslationSettings, profile_folder: Path, languages: Iterable[Language]) -> None:
-    """Raises UserError where it can be told without a download that the model will not do."""
-    if settings.model != "sample" and not (profile_folder / Path(settings.model).expanduser()).is_dir():
-        _pinned_revision(settings)
-        return
-    model = find_model(settings, profile_folder)
-    for language in languages:
-        model.check_direction(ENGLISH, language)
-        model.check_direction(language, ENGLISH)
+    """Raises UserError where it can be told without a download that a model will not do."""
+    codes = list(languages)
+    for choice, backwards in ((settings, False), (settings.back or settings, True)):
+        if choice.model != "sample" and not (profile_folder / Path(choice.model).expanduser()).is_dir():
+            _pinned_revision(choice)
+            continue
+        model = find_model(choice, profile_folder)
+        for language in codes:
+            model.check_direction(*((language, ENGLISH) if backwards else (ENGLISH, language)))
 
 
-def _pinned_revision(settings: TranslationSettings) -> str:
+def _pinned_revision(settings: ModelSettings) -> str:
     if not REPOSITORY.fullmatch(settings.model):
         raise UserError(
             f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
@@ -55,7 +56,7 @@ def _pinned_revision(settings: TranslationSettings) -> str:
     return settings.revision
 
 
-def _from_folder(folder: Path, settings: TranslationSettings) -> Model:
+def _from_folder(folder: Path, settings: ModelSettings) -> Model:
     if any((folder / name).is_file() for name in (MODEL_FILE, "model.bin", "shared_vocabulary.json")):
         return open_model(folder)
     names = _wanted(sorted(path.name for path in folder.iterdir() if path.is_file()))
@@ -63,7 +64,7 @@ def _from_folder(folder: Path, settings: TranslationSettings) -> Model:
     return _converted(folder, f"{folder.name}-{key}", folder.name, None, settings)
 
 
-def _from_hub(settings: TranslationSettings) -> Model:
+def _from_hub(settings: ModelSettings) -> Model:
     revision = _pinned_revision(settings)
     licence = next((value for start, value in _LICENCES.items() if settings.model.startswith(start)), None)
     key = f"{settings.model.replace('/', '--')}-{revision}"
@@ -74,7 +75,7 @@ def _from_hub(settings: TranslationSettings) -> Model:
     return _converted(checkpoint, key, f"{settings.model}@{revision[:12]}", licence, settings)
 
 
-def _converted(checkpoint: Path, key: str, name: str, licence: str | None, settings: TranslationSettings) -> Model:
+def _converted(checkpoint: Path, key: str, name: str, licence: str | None, settings: ModelSettings) -> Model:
     target = Environment().models / f"{key}-{settings.quantization}"
     if target.is_dir():
         return open_model(target)
@@ -86,7 +87,7 @@ def _converted(checkpoint: Path, key: str, name: str, licence: str | None, setti
         raise
 
 
-def fetch_checkpoint(settings: TranslationSettings, folder: Path) -> Path:
+def fetch_checkpoint(settings: ModelSettings, folder: Path) -> Path:
     """Download the files of a checkpoint into `folder`; those that an earlier download finished are kept.
 
     Every large file is checked against the SHA-256 that the hub keeps of it at the pinned commit, and

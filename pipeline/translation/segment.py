@@ -20,12 +20,13 @@ from pipeline.store import Store, fingerprint
 from pipeline.translation.sentences import split
 from pipeline.work import Unit, versions
 
-VERSION = 1
+VERSION = 2
 
 
 def units(settings: Settings, store: Store) -> list[Unit]:
     """One unit a source, of a source with translations of its own one a language; the sources must have been downloaded."""
     shard = settings.translation.shard_sentences
+    share = settings.translation.back_share
     tools = versions("sentencex")
     planned = download.units(settings)
     with_translations = imported.units(settings, store, planned)
@@ -34,7 +35,7 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     return [
         Unit(
             "/".join(filter(None, ("sentences", unit.language, unit.source))),
-            fingerprint(stage="segment", version=VERSION, tools=tools, english=unit.result(store).checksum, shard=shard),
+            fingerprint(stage="segment", version=VERSION, tools=tools, english=unit.result(store).checksum, shard=shard, share=share),
             unit.source,
             unit.language,
             inputs={"texts": unit},
@@ -49,6 +50,7 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     tag = LANGUAGES.find(unit.language).tag if unit.language else ENGLISH.tag
     progress.start(unit.path, texts.rows("queries") + texts.rows("passages"), "texts")
     rows: dict[str, int] = {}
+    checked: set[int] = set()
     uses: dict[str, list[int]] = {}
     shard_sentences = settings.translation.shard_sentences
 
@@ -62,16 +64,18 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
                 titles = shard["title"].to_pylist() if table == "passages" else [""] * shard.num_rows
                 segments: list[dict[str, list[int] | list[str]]] = []
                 used: set[int] = set()
-                for title, text in zip(titles, shard["text"].to_pylist(), strict=True):
+                for key, title, text in zip(shard["id"].to_pylist(), titles, shard["text"].to_pylist(), strict=True):
                     segmented = split(text or "", tag)
                     title_rows = [number(title)] if title else []
                     text_rows = [number(sentence) for sentence in segmented.sentences]
+                    if int(key, 16) < settings.translation.back_share * 16 ** len(key):
+                        checked.update((*title_rows, *text_rows))
                     used.update(row // shard_sentences for row in (*title_rows, *text_rows))
                     segments.append({"title": title_rows, "text": text_rows, "gaps": list(segmented.gaps)})
                 uses[name] = sorted(used)
                 writer.write_table(name, pa.Table.from_pylist(segments, schema=schema.SEGMENTS))
                 progress.advance(unit.path, shard.num_rows)
-        sentences = pa.table({"text": list(rows)}, schema=schema.SENTENCES)
+        sentences = pa.table({"text": list(rows), "checked": [row in checked for row in range(len(rows))]}, schema=schema.SENTENCES)
         for shard_number, part in enumerate(split_rows(sentences, shard_sentences)):
             writer.write_table(f"sentences/{shard_number:05d}.parquet", part)
         writer.facts.update(uses=uses, shard_sentences=shard_sentences)

@@ -1,0 +1,281 @@
+"""How much of the engine's speed the stage `translate` keeps, and what the usual ways of using it cost.
+
+    python -m benchmarks.translation [--text SQUAD.json.gz] [--tokens 24]
+
+A model of NLLB's shape (about 50 M parameters, random weights, every output of the same length) translates the
+unique sentences of XQuAD English, or of the sample set where that is absent. Side by side in one run: the stage with
+reading, splitting, tokenising, joining and writing; CTranslate2 alone on the same sentences, tokenised and sorted
+beforehand; CTranslate2 in unsorted batches of 32 and row by row; Transformers in batches of 32; and two workers of
+one thread each against one. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import sentencepiece
+import yaml
+
+from pipeline.progress import LogProgress
+from pipeline.settings import HOUSE, Settings, load_settings
+from pipeline.sources.download import download
+from pipeline.store import Store
+from pipeline.translation import segment, translate
+from pipeline.translation.conversion import convert
+from pipeline.translation.models import SENTENCEPIECE, open_model
+from pipeline.translation.sentences import join, needs_model
+
+XQUAD = HOUSE.parent / "shared" / "data" / "xquad-r" / "en.json.gz"
+SAMPLE = HOUSE / "pipeline" / "sample" / "data" / "questions.json"
+CODE = "deu_Latn"
+SLOW = 160
+"""Sentences, of all lengths, for what is too slow for all of them."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--text", type=Path, default=XQUAD if XQUAD.is_file() else SAMPLE, help="SQuAD JSON")
+    parser.add_argument("--tokens", type=int, default=24, help="length of every output")
+    parser.add_argument("--child", nargs=2, metavar=("FOLDER", "PART"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        return _worker(Path(arguments.child[0]), arguments.child[1])
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        print(json.dumps(_measure(Path(name), arguments.text, arguments.tokens)))
+
+
+def _measure(folder: Path, text: Path, tokens: int) -> dict[str, float]:
+    checkpoint = _checkpoint(folder, text)
+    convert(checkpoint, folder / "model", name="benchmark", licence=None, quantization="int8")
+    settings = _project(folder, "profile.yaml", text, tokens, shard_sentences=100_000)
+    store = Store(str(folder / "store"))
+    download(settings, store)
+
+    # Both are measured twice, in turn, and the better one counts: a shared machine is never quite still.
+    stage, bare = [], []
+    for attempt in range(2):
+        stage.append(_stage(settings, Store(str(folder / f"store-{attempt}")), store))
+        sentences = _sentences(settings, Store(str(folder / f"store-{attempt}")))
+        bare.append(_bare(folder, sentences, tokens))
+    spread = sentences[:: max(len(sentences) // SLOW, 1)][:SLOW]
+    speeds = {
+        "stage": max(stage),
+        "CTranslate2 alone, sorted, best batch": max(bare),
+        "CTranslate2, unsorted batches of 32": _batches(folder, sentences, tokens, 32),
+        "CTranslate2, row by row": _batches(folder, spread, tokens, 1),
+        "Transformers, batches of 32": _transformers(checkpoint, spread, tokens),
+    }
+    for name, speed in speeds.items():
+        print(f"{name:40} {speed:8,.0f} output tokens/s  {speed / speeds['stage']:.3f} of the stage")
+    _saving(store, settings, folder)
+    two = _two_over_one(folder, text, tokens)
+    print(f"two workers of one thread each are {two:.2f} times as fast as one")
+    return {
+        "stage_over_engine": round(speeds["stage"] / speeds["CTranslate2 alone, sorted, best batch"], 3),
+        "stage_over_transformers": round(speeds["stage"] / speeds["Transformers, batches of 32"], 2),
+        "stage_over_row_by_row": round(speeds["stage"] / speeds["CTranslate2, row by row"], 2),
+        "two_workers_over_one": round(two, 2),
+    }
+
+
+def _checkpoint(folder: Path, text: Path) -> Path:
+    """A checkpoint with the files of NLLB-200, about 50 M parameters with random weights."""
+    import gzip
+
+    import torch
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    checkpoint = folder / "checkpoint"
+    checkpoint.mkdir()
+    content = text.read_bytes()
+    document = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    passages = [paragraph["context"] for article in document["data"] for paragraph in article["paragraphs"]]
+    (folder / "corpus.txt").write_text("\n".join(passages), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "corpus.txt"),
+        model_prefix=str(checkpoint / "sentencepiece.bpe"),
+        model_type="bpe",
+        vocab_size=8000 if text == XQUAD else 1000,
+        minloglevel=2,
+    )
+    codes = ["eng_Latn", CODE]
+    tokenizer = NllbTokenizer.from_pretrained(str(checkpoint), extra_special_tokens=codes, local_files_only=True)
+    tokenizer.save_pretrained(str(checkpoint))
+    torch.manual_seed(0)
+    config = M2M100Config(
+        vocab_size=len(tokenizer), d_model=512, encoder_layers=6, decoder_layers=6, encoder_ffn_dim=2048, decoder_ffn_dim=2048,
+        encoder_attention_heads=8, decoder_attention_heads=8, max_position_embeddings=1024, scale_embedding=True,
+        bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2,
+    )  # fmt: skip
+    config.tokenizer_class = "NllbTokenizer"
+    model = M2M100ForConditionalGeneration(config)
+    print(f"model of {sum(parameter.numel() for parameter in model.parameters()) / 1e6:.0f} M parameters")
+    model.save_pretrained(str(checkpoint))
+    return checkpoint
+
+
+def _project(folder: Path, profile: str, text: Path, tokens: int, **translation: Any) -> Settings:
+    card = {"name": "text", "title": "text", "format": "squad", "files": [str(text.resolve())], "licence": "CC0-1.0"}
+    (folder / "text.md").write_text(f"---\n{yaml.safe_dump(card)}---\n")
+    content = {
+        "name": "benchmark",
+        "sources": ["./text.md"],
+        "evaluation": [],
+        "languages": [CODE],
+        "translation": {"model": "model", "max_target_tokens": tokens, "back_share": 0, **translation},
+    }
+    (folder / profile).write_text(yaml.safe_dump(content))
+    return load_settings(str(folder / profile))
+
+
+def _stage(settings: Settings, store: Store, english: Store) -> float:
+    """Output tokens a second of the whole stage, from reading the English texts to writing the joined translations."""
+    _copy(english, store)
+    translate.model_of(settings)
+    translate._engines.clear()
+    translate._engine(translate.model_of(settings), settings.translation)  # loading is no part of any of the measurements
+    progress = _Tokens()
+    began = time.perf_counter()
+    translate.translate(settings, store, progress)
+    [unit] = segment.units(settings, store)
+    segments = unit.result(store)
+    [back] = translate.units(settings, store)
+    texts = store.read_table(back.inputs["translated"].result(store), translate.DATA)["text"].to_pylist()
+    for table in ("queries", "passages"):
+        joined = []
+        for name in segments.shards(table):
+            for parts in store.read_table(segments, name).to_pylist():
+                joined.append(join([texts[row] for row in parts["text"]], parts["gaps"]))
+        store.write(f"joined/{table}.txt", "\n".join(joined).encode())
+    return progress.tokens / (time.perf_counter() - began)
+
+
+def _copy(source: Store, target: Store) -> None:
+    import shutil
+
+    shutil.copytree(source.root, target.root, dirs_exist_ok=True)
+
+
+class _Tokens(LogProgress):
+    tokens = 0
+
+    def advance(self, name: str, count: int, tokens: int = 0) -> None:
+        super().advance(name, count, tokens)
+        self.tokens += tokens
+
+
+def _sentences(settings: Settings, store: Store) -> list[str]:
+    [unit] = segment.units(settings, store)
+    texts: list[str] = store.read_tables(unit.result(store), "sentences")["text"].to_pylist()
+    return [text for text in texts if needs_model(text)]
+
+
+def _tokens(folder: Path, sentences: list[str]) -> list[list[str]]:
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "model" / SENTENCEPIECE))
+    return [["eng_Latn", *encoded, "</s>"] for encoded in pieces.encode(sentences, out_type=str)]
+
+
+def _translator(folder: Path) -> ctranslate2.Translator:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ctranslate2.Translator(str(folder / "model"), device="cpu", inter_threads=cores, intra_threads=1)
+
+
+def _bare(folder: Path, sentences: list[str], tokens: int) -> float:
+    """`translate_batch` on everything at once, with the best of several batch sizes."""
+    batch = sorted(_tokens(folder, sentences), key=len, reverse=True)
+    translator = _translator(folder)
+    return max(_timed(translator, [batch], tokens, max_batch_size=size, batch_type="tokens") for size in (1024, 2048, 4096))
+
+
+def _batches(folder: Path, sentences: list[str], tokens: int, size: int) -> float:
+    rows = _tokens(folder, sentences)
+    return _timed(_translator(folder), [rows[start : start + size] for start in range(0, len(rows), size)], tokens)
+
+
+def _timed(translator: ctranslate2.Translator, batches: list[list[list[str]]], tokens: int, **options: Any) -> float:
+    written = 0
+    began = time.perf_counter()
+    for batch in batches:
+        results = translator.translate_batch(
+            batch,
+            target_prefix=[[CODE]] * len(batch),
+            beam_size=1,
+            max_decoding_length=tokens,
+            max_input_length=0,
+            return_scores=True,
+            **options,
+        )
+        written += sum(len(result.hypotheses[0]) - 1 for result in results)
+    return written / (time.perf_counter() - began)
+
+
+def _transformers(checkpoint: Path, sentences: list[str], tokens: int) -> float:
+    import torch
+    from transformers import M2M100ForConditionalGeneration, NllbTokenizer
+
+    tokenizer = NllbTokenizer.from_pretrained(str(checkpoint), src_lang="eng_Latn", local_files_only=True)
+    model = M2M100ForConditionalGeneration.from_pretrained(str(checkpoint)).eval()
+    start = tokenizer.convert_tokens_to_ids(CODE)
+    written = 0
+    began = time.perf_counter()
+    with torch.inference_mode():
+        for first in range(0, len(sentences), 32):
+            batch = tokenizer(sentences[first : first + 32], return_tensors="pt", padding=True)
+            output = model.generate(**batch, forced_bos_token_id=start, max_new_tokens=tokens, num_beams=1, do_sample=False)
+            written += int((output[:, 2:] != tokenizer.pad_token_id).sum())
+    return written / (time.perf_counter() - began)
+
+
+def _saving(store: Store, settings: Settings, folder: Path) -> None:
+    """What translating unique sentences saves on a set with several questions a passage."""
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "model" / SENTENCEPIECE))
+    from pipeline.sources.download import units
+
+    [english] = units(settings)
+    pairs = store.read_tables(english.result(store), "pairs").to_pylist()
+    texts = {table: store.read_tables(english.result(store), table)["text"].to_pylist() for table in ("queries", "passages")}
+    lengths = {table: [len(encoded) for encoded in pieces.encode(values)] for table, values in texts.items()}
+    naive = sum(lengths["queries"][pair["query_row"]] + lengths["passages"][pair["passage_row"]] for pair in pairs)
+    unique = sum(len(encoded) for encoded in pieces.encode(_sentences(settings, Store(str(folder / "store-0")))))
+    print(f"tokens to translate: {unique:,} in unique sentences, {naive:,} row by row: {naive / unique:.1f} times as many")
+
+
+def _two_over_one(folder: Path, text: Path, tokens: int) -> float:
+    """How much faster two processes of one thread are than one, on a store that they share."""
+    times = []
+    for parts in (1, 2):
+        shared = folder / f"workers-{parts}"
+        shared.mkdir()
+        (shared / "model").symlink_to(folder / "model")
+        settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=250, inter_threads=1, intra_threads=1)
+        store = Store(str(shared / "store"))
+        download(settings, store)
+        for unit in segment.units(settings, store):
+            segment.do(settings, store, unit, LogProgress())
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.translation", "--child", str(shared)]
+        workers = [subprocess.Popen([*command, f"{part}/{parts}"], cwd=HOUSE) for part in range(1, parts + 1)]
+        if any(worker.wait() for worker in workers):
+            raise SystemExit("a worker failed")
+        times.append(time.perf_counter() - began)
+    return times[0] / times[1]
+
+
+def _worker(folder: Path, part: str) -> None:
+    settings = load_settings(str(folder / "profile.yaml"))
+    open_model(folder / "model")
+    translate.translate(settings, Store(str(folder / "store")), LogProgress(), part)
+
+
+if __name__ == "__main__":
+    main()
