@@ -37,6 +37,8 @@ from pipeline.sources.pairs import Pair, SetAside
 from pipeline.sources.rows import read_rows
 from pipeline.store import Store
 from pipeline.translation.hub import check_model
+from pipeline.translation.plan import Step
+from pipeline.translation.plan import plan as make_plan
 from pipeline.work import Outcome
 
 app = typer.Typer(
@@ -83,6 +85,27 @@ def run(profile: ProfileArgument, store: StoreOption) -> None:
         refreshed = refresh(profile, store)
     _report_outcome(refreshed.outcome, refreshed.release.new)
     _report_release(refreshed.release, store)
+
+
+@app.command()
+def plan(profile: ProfileArgument, store: StoreOption) -> None:
+    """Print what a run would do, with estimated tokens and time, before anything is spent."""
+    settings = load_settings(profile)
+    table = Table("step", "units to do", "of", "tokens", "time")
+    steps = make_plan(settings, Store(store, writable=False))
+    for step in steps:
+        unknown = "depends" if step.to_do is None else str(step.to_do)
+        tokens = "" if step.tokens is None else f"{step.tokens:,}"
+        table.add_row(step.name, unknown, str(step.units or ""), tokens, _duration(step))
+    out.print(table)
+    total = sum(step.tokens or 0 for step in steps)
+    out.print(f"About {total:,} tokens to write. Times follow from what was done in this store before; nothing was done just now.")
+
+
+def _duration(step: Step) -> str:
+    if step.seconds is None:
+        return "unknown" if step.tokens else ""
+    return f"{step.seconds / 3600:.1f} h" if step.seconds >= 3600 else f"{step.seconds / 60:.1f} min"
 
 
 @app.command()

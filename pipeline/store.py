@@ -190,6 +190,16 @@ class Store:
         files = {name: StoredFile(**file) for name, file in content["files"].items()}
         return Record(path, fingerprint, files, content["facts"])
 
+    def records(self, path: str) -> Iterator[Record]:
+        """The records of all finished units in the folder `path` and below it."""
+        for name in self.names(path):
+            if self.exists(f"{path}/{name}/{RECORD}"):
+                record = self.record(path, name)
+                if record:
+                    yield record
+            elif not name.endswith(".parquet"):
+                yield from self.records(f"{path}/{name}")
+
     def read_table(self, record: Record, name: str) -> pa.Table:
         """A Parquet file of a unit. Raises UserError where it is missing or not the file that was written."""
         path = f"{record.path}/{record.fingerprint}/{name}"

@@ -24,7 +24,9 @@ from pipeline.translation.sentences import clauses, needs_model
 
 _EOS = "</s>"
 _UNKNOWN = "<unk>"
-_BATCHES_IN_GROUP = 8  # per translating thread: few enough to see progress, enough to keep each busy
+_BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
+_GROUPS_UNDER_WAY = 4
+_CHARACTERS_PER_TOKEN = 4  # about; only how much is sent at once depends on it
 _DEFAULT_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 _SMALLEST_BATCH = 64
 _CALIBRATE_FROM = 400_000  # source tokens: less work is done sooner than the best size is found
@@ -47,7 +49,6 @@ class _Part:
     """What is sent to the model: a sentence, or a clause of one that is too long for it."""
 
     row: int
-    place: int  # among the clauses of the row
     tokens: list[str]
 
 
@@ -123,43 +124,49 @@ class Engine:
         results = [Translation(sentence) for sentence in sentences]
         wanted = [row for row, sentence in enumerate(sentences) if needs_model(sentence)]
         advance(len(sentences) - len(wanted), 0)
-        parts = self._parts(sentences, wanted, source, target)
-        # Longest first: parts of a batch have the same length, and what does not fit fails at once.
-        parts.sort(key=lambda part: len(part.tokens), reverse=True)
-        self._calibrate(parts, target)
-        outputs: dict[int, list[tuple[_Part, Output]]] = {row: [] for row in wanted}
-        missing = dict.fromkeys(wanted, 0)
-        for part in parts:
-            missing[part.row] += 1
-        for group, written in self._run(parts, target):
-            finished = 0
-            for part, output in zip(group, written, strict=True):
-                outputs[part.row].append((part, output))
-                if len(outputs[part.row]) == missing[part.row]:
-                    results[part.row] = self._whole(outputs.pop(part.row), target)
-                    finished += 1
-            advance(finished, sum(len(tokens) for tokens, _ in written))
+        # Longest first: sentences of a batch have the same length, and what does not fit fails at once.
+        wanted.sort(key=lambda row: len(sentences[row]), reverse=True)
+        self._calibrate(sentences, wanted, source, target)
+        for group, outputs in self._run(self._groups(sentences, wanted, source, target), target):
+            by_row = itertools.groupby(zip(group, outputs, strict=True), key=lambda item: item[0].row)
+            count = 0
+            for row, parts in by_row:
+                results[row] = self._whole([output for _, output in parts], target)
+                count += 1
+            advance(count, sum(len(tokens) for tokens, _ in outputs))
         return results
 
-    def _parts(self, sentences: Sequence[str], wanted: list[int], source: Language, target: Language) -> list[_Part]:
-        """What to send to the model for the rows `wanted`."""
-        frame = self.model.source_frame(source, target)
-        room = self._settings.max_source_tokens - sum(map(len, frame))
-        pieces = self._encoder.encode([sentences[row] for row in wanted], out_type=str, num_threads=self.threads)
+    def _groups(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> Iterator[list[_Part]]:
+        """What to send to the model for `rows`, in groups of some batches; each is tokenised when it is asked for."""
+        limit = self.batch_tokens * self.workers * _BATCHES_IN_GROUP
+        group: list[int] = []
+        room = limit
+        for row in rows:
+            size = len(sentences[row]) // _CHARACTERS_PER_TOKEN + 2
+            if group and room < size:
+                yield self._parts(sentences, group, source, target)
+                group, room = [], limit
+            group.append(row)
+            room -= size
+        if group:
+            yield self._parts(sentences, group, source, target)
+
+    def _parts(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> list[_Part]:
+        before, after = self.model.source_frame(source, target)
+        room = self._settings.max_source_tokens - len(before) - len(after)
         parts: list[_Part] = []
-        for row, encoded in zip(wanted, pieces, strict=True):
+        for row, encoded in zip(rows, self._encoder.encode([sentences[row] for row in rows], out_type=str), strict=True):
             short = [encoded]
             if len(encoded) > room:
                 short = self._encoder.encode(clauses(sentences[row], lambda text: len(self._encoder.encode(text)) <= room), out_type=str)
-            parts += [_Part(row, place, [*frame[0], *clause, *frame[1]]) for place, clause in enumerate(short)]
+            parts += [_Part(row, [*before, *clause, *after]) for clause in short]
         return parts
 
-    def _run(self, parts: list[_Part], target: Language) -> Iterator[tuple[list[_Part], list[Output]]]:
-        """Groups of parts with what the model made of them; the next group is under way while the caller works on one."""
+    def _run(self, groups: Iterator[list[_Part]], target: Language) -> Iterator[tuple[list[_Part], list[Output]]]:
+        """Groups of parts with what the model made of them; the next ones are under way while the caller works on one."""
         waiting: deque[tuple[list[_Part], list[ctranslate2.AsyncTranslationResult]]] = deque()
-        groups = _groups(parts, self.batch_tokens * self.workers * _BATCHES_IN_GROUP)
         while True:
-            waiting += ((group, self._submit(group, target)) for group in itertools.islice(groups, 3 - len(waiting)))
+            waiting += ((group, self._submit(group, target)) for group in itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting)))
             if not waiting:
                 return
             first, pending = waiting.popleft()
@@ -198,11 +205,10 @@ class Engine:
         skip = len(self.model.target_prefix(target))
         return [(result.hypotheses[0][skip:], result.scores[0] if result.scores else None) for result in results]
 
-    def _whole(self, parts: list[tuple[_Part, Output]], target: Language) -> Translation:
+    def _whole(self, outputs: list[Output], target: Language) -> Translation:
         """One sentence from what the model made of its parts."""
-        parts.sort(key=lambda item: item[0].place)
         texts, marks, total, length = [], [], 0.0, 0
-        for _, (tokens, score) in parts:
+        for tokens, score in outputs:
             texts.append(self._decoder.decode([piece for piece in tokens if piece != _UNKNOWN]).strip())
             if len(tokens) + 1 >= self._settings.max_target_tokens:
                 marks.append("cut")
@@ -214,15 +220,17 @@ class Engine:
         scored = self._settings.log_probabilities
         return Translation(text, min(marks, default=None), round(total / length, 4) if scored else None)
 
-    def _calibrate(self, parts: list[_Part], target: Language) -> None:
+    def _calibrate(self, sentences: Sequence[str], wanted: Sequence[int], source: Language, target: Language) -> None:
         """Find the batch size that is fastest here and remember it, where there is work enough to be worth it."""
-        if self._settings.max_batch_tokens or _remembered(self._key) or sum(len(part.tokens) for part in parts) < _CALIBRATE_FROM:
+        total = sum(len(sentences[row]) for row in wanted) // _CHARACTERS_PER_TOKEN
+        if self._settings.max_batch_tokens or total < _CALIBRATE_FROM or _remembered(self._key):
             return
         start = self.batch_tokens
         speeds: dict[int, float] = {}
         for size in (start // 2, start, start * 2, start * 4):
             self.batch_tokens = size
-            sample = _spread(parts, size * self.workers * _CALIBRATION_BATCHES)
+            step = max(total // (size * self.workers * _CALIBRATION_BATCHES), 1)
+            sample = self._parts(sentences, wanted[::step], source, target)
             began = time.perf_counter()
             outputs = self._collect(sample, self._submit(sample, target), target)
             if self.batch_tokens < size:  # it did not fit
@@ -259,23 +267,3 @@ def _remember(key: str, size: int) -> None:
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.write_text(json.dumps(content | {key: size}), encoding="utf-8")
         beside.replace(path)
-
-
-def _spread(parts: list[_Part], tokens: int) -> list[_Part]:
-    """Parts of all lengths, of about so many tokens together."""
-    step = max(sum(len(part.tokens) for part in parts) // tokens, 1)
-    return parts[::step]
-
-
-def _groups(parts: list[_Part], limit: int) -> Iterator[list[_Part]]:
-    """`parts` in consecutive groups of at most `limit` tokens together, and at least one part each."""
-    group: list[_Part] = []
-    room = limit
-    for part in parts:
-        if group and room < len(part.tokens):
-            yield group
-            group, room = [], limit
-        group.append(part)
-        room -= len(part.tokens)
-    if group:
-        yield group

@@ -32,6 +32,20 @@ def find_model(settings: ModelSettings, profile_folder: Path) -> Model:
     return _from_hub(settings)
 
 
+def is_ready(settings: ModelSettings, profile_folder: Path) -> bool:
+    """Whether the model is on this machine already, so that finding it downloads and converts nothing."""
+    if settings.model == "sample":
+        return True
+    folder = profile_folder / Path(settings.model).expanduser()
+    if folder.is_dir():
+        return (folder / "model.bin").is_file()
+    return _converted_hub_model(settings).is_dir()
+
+
+def _converted_hub_model(settings: ModelSettings) -> Path:
+    return Environment().models / f"{settings.model.replace('/', '--')}-{_pinned_revision(settings)}-{settings.quantization}"
+
+
 def check_model(settings: TranslationSettings, profile_folder: Path, languages: Iterable[Language]) -> None:
     """Raises UserError where it can be told without a download that a model will not do."""
     codes = list(languages)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,7 +113,12 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     sentences = store.read_table(segmented.result(store), f"sentences/{unit.shard:05d}.parquet")
     progress.start(unit.path, (2 if forward else 1) * sentences.num_rows, "sentences")
 
+    written = 0
+    began = time.monotonic()
+
     def advance(count: int, tokens: int) -> None:
+        nonlocal written
+        written += tokens
         progress.advance(unit.path, count, tokens)
 
     texts: list[str] = sentences["text"].to_pylist()
@@ -130,15 +136,17 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     advance(len(texts) - len(unique), 0)
     engine = _engine(back_model_of(settings), settings.translation)
     backwards = dict(zip(unique, engine.translate(unique, language, ENGLISH, advance), strict=True))
-    _write(store, unit, [backwards[text] if wanted else NOT_CHECKED for text, wanted in zip(texts, checked, strict=True)])
+    result = [backwards[text] if wanted else NOT_CHECKED for text, wanted in zip(texts, checked, strict=True)]
+    _write(store, unit, result, tokens=written, seconds=round(time.monotonic() - began, 3))
     progress.finish(unit.path)
 
 
-def _write(store: Store, unit: Unit, translations: list[Translation]) -> None:
+def _write(store: Store, unit: Unit, translations: list[Translation], **facts: float) -> None:
     columns = {"text": [t.text for t in translations], "mark": [t.mark for t in translations], "score": [t.score for t in translations]}
     table = pa.table(columns, schema=schema.TRANSLATIONS)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         writer.write_table(DATA, table)
+        writer.facts.update(facts)
 
 
 _lock = threading.Lock()
