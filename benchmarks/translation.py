@@ -265,7 +265,7 @@ def _two_over_one(folder: Path, text: Path, tokens: int) -> float:
         shared = folder / f"workers-{parts}"
         shared.mkdir()
         (shared / "model").symlink_to(folder / "model")
-        settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=250, inter_threads=1, intra_threads=1)
+        settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=120, inter_threads=1, intra_threads=1)
         store = Store(str(shared / "store"))
         download(settings, store)
         for unit in segment.units(settings, store):

@@ -28,7 +28,7 @@ from pipeline.batches import Batch, open_release
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
 from pipeline.release.publish import Release
-from pipeline.settings import load_settings
+from pipeline.settings import Environment, load_settings
 from pipeline.sources.card import find_card, shipped_cards
 from pipeline.sources.download import training_cards
 from pipeline.sources.evaluation import evaluation_cards
@@ -123,12 +123,13 @@ def translate(
     profile: ProfileArgument,
     store: StoreOption,
     part: Annotated[str, typer.Option(help="2/3: every third unit from the second on, so that three workers share a store.")] = "1/1",
+    runner: Annotated[str, typer.Option(help="threads, dask or ray.")] = "threads",
 ) -> None:
     """Stage 2: translate every unique sentence into every language, and back."""
     with _ready(profile, store):
         from flows.translate import translate as flow
 
-        outcome = flow(profile, store, part)
+        outcome = flow(profile, store, part, runner)
     _report_outcome(outcome)
 
 
@@ -198,6 +199,20 @@ def model_convert(
     out.print(f"{model.folder}: {len(model.codes)} languages, fingerprint {model.fingerprint}")
 
 
+@model_app.command("list")
+def model_list() -> None:
+    """List the models on this machine: the sample model, and those converted before."""
+    from pipeline.translation.hub import SAMPLE
+    from pipeline.translation.models import MODEL_FILE, open_model
+
+    table = Table("model", "family", "weights", "licence", "languages", "folder")
+    for folder in [SAMPLE, *sorted(path.parent for path in Environment().models.glob(f"*/{MODEL_FILE}"))]:
+        model = open_model(folder)
+        known = (model.name, model.family.name, model.quantization or "unknown", model.licence or "unknown", str(len(model.codes)))
+        table.add_row(*map(escape, known), escape(str(folder)))
+    out.print(table)
+
+
 @model_app.command("info")
 def model_info(folder: Annotated[Path, typer.Argument(help="Folder of a converted model.")]) -> None:
     """Show what a converted model is; checks its files."""
@@ -206,6 +221,7 @@ def model_info(folder: Annotated[Path, typer.Argument(help="Folder of a converte
     model = open_model(folder)
     table = Table(show_header=False)
     table.add_row("name", model.name)
+    table.add_row("family", model.family.name)
     table.add_row("licence", model.licence or "unknown")
     table.add_row("weights", model.quantization or "unknown")
     table.add_row("fingerprint", model.fingerprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.units import run_units, thread_runner
+from flows.units import run_units, runner_named, thread_runner
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.translation import segment
@@ -14,14 +14,19 @@ from pipeline.work import Outcome
 
 # One unit at a time: CTranslate2 spreads the batches of a unit over the whole machine.
 @flow(name="translate", task_runner=thread_runner(1))
-def translate(profile: str, store: str, part: str = "1/1") -> Outcome:
+def translate(profile: str, store: str, part: str = "1/1", runner: str = "threads") -> Outcome:
     """Translate what the store does not hold yet; the sources must have been downloaded.
 
     Args:
         profile: Name of a ready profile, or path of a YAML file.
         store: Folder or `s3://` address.
+        runner: Where the units run: "threads" on this machine, "dask" or "ray" on the cluster that
+            `DASK_SCHEDULER_ADDRESS` or `RAY_ADDRESS` names, or on processes of this machine.
         part: "2/3" for every third unit from the second on: so three workers share the work of one store.
     """
+    if runner != "threads":
+        outcome: Outcome = translate.with_options(task_runner=runner_named(runner))(profile, store, part)
+        return outcome
     settings, opened = load_settings(profile), Store(store)
     outcome = run_units("segment", segment.units(settings, opened), segment.do, settings, opened)
     return outcome + run_units("translate", stage.part_of(stage.units(settings, opened), part), stage.do, settings, opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -36,6 +37,27 @@ def do_unit(do: Do, settings: Settings, store: Store, unit: Unit) -> None:
 def thread_runner(workers: int) -> TaskRunner[PrefectFuture[Any]]:
     """Runs at most so many units at once, in threads: what they wait for releases the GIL."""
     return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
+
+
+def runner_named(name: str) -> TaskRunner[PrefectFuture[Any]]:
+    """Prefect's own runners for more than one machine: "dask" or "ray", on the cluster that their own settings name.
+
+    Raises UserError where there is none of that name or its extra is not installed.
+    """
+    if name not in ("dask", "ray"):
+        raise UserError(f"runner: {name!r} is none of threads, dask, ray")
+    try:
+        if name == "dask":
+            from prefect_dask.task_runners import DaskTaskRunner
+
+            address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+            local = None if address else {"n_workers": os.cpu_count(), "threads_per_worker": 1, "dashboard_address": None}
+            return cast(TaskRunner[PrefectFuture[Any]], DaskTaskRunner(address=address, cluster_kwargs=local))
+        from prefect_ray.task_runners import RayTaskRunner
+
+        return cast(TaskRunner[PrefectFuture[Any]], RayTaskRunner(address=os.environ.get("RAY_ADDRESS")))
+    except ImportError:
+        raise UserError(f"runner: {name} is not installed: pip install 'parallel-qa[{name}]'") from None
 
 
 def run_units(stage: str, units: Sequence[Unit], do: Do, settings: Settings, store: Store) -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.translation.sentences import join, needs_model, split
+from pipeline.translation.sentences import clauses, join, needs_model, split
 
 PARTS = ["Dr. Ada", "1.5 km", "Yes!", "No?", "a", ".", "…", "\n", "\n\n", " ", "  ", "\t", "e.g.", "\u3000", "“Oh.”", "é"]
 prose = st.lists(st.sampled_from(PARTS))
@@ -57,3 +57,35 @@ def test_sentences_are_those_of_xquad(xquad: Path) -> None:
         found += len(starts - {0})
         wanted += len(gold - {0})
     assert 2 * hits / (found + wanted) >= 0.97
+
+
+@given(st.text(st.sampled_from("ab ,;:.，；、"), max_size=80), st.integers(1, 12))
+def test_clauses_fit_and_lose_no_character_but_spaces(text: str, room: int) -> None:
+    parts = clauses(text, lambda part: len(part) <= room)
+    assert all(len(part) <= room for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("The town is old; the river, which is long, is red.", ["The town is old;", "the river, which is long, is red."]),
+        ("The river, which is long and red", ["The river,", "which is long and red"]),
+        ("城市很老；河流很长，很红。", ["城市很老；", "河流很长，很红。"]),
+        ("one two three four five six seven", ["one two three", "four five six seven"]),
+    ],
+)
+def test_clauses_are_cut_at_the_strongest_mark(text: str, parts: list[str]) -> None:
+    assert clauses(text, lambda part: len(part) < 0.9 * len(text)) == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["`x = y + 1`", "print(value)", "snake_case_name", "std::vector", "src/main/java", "<br>", "a@b.org", "3.14", "", "…"]
+)
+def test_code_numbers_and_addresses_need_no_model(text: str) -> None:
+    assert not needs_model(text)
+
+
+@pytest.mark.parametrize("text", ["Call `x` twice.", "and/or is a phrase", "It costs 3 euros.", "He said (quietly) no."])
+def test_sentences_that_hold_some_do(text: str) -> None:
+    assert needs_model(text)

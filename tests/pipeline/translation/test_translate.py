@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import sentencepiece
 
 from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
+from pipeline.filters.filter import decide, filter_texts, read_scored
+from pipeline.filters.filter import units as filter_units
+from pipeline.languages import ENGLISH, LANGUAGES
 from pipeline.progress import LogProgress
 from pipeline.settings import HOUSE
 from pipeline.sources.download import download
 from pipeline.sources.download import units as download_units
-from pipeline.store import Store
+from pipeline.store import Store, sha256_of
 from pipeline.translation import segment
-from pipeline.translation.translate import DATA, translate, units
+from pipeline.translation.engine import Engine
+from pipeline.translation.hub import SAMPLE
+from pipeline.translation.sentences import needs_model
+from pipeline.translation.translate import DATA, model_of, translate, units
 from pipeline.work import Outcome
 from tests.conftest import Run
 from tests.project import Project, article
@@ -110,3 +117,63 @@ def test_a_language_that_the_model_does_not_know_is_named_before_any_work(projec
 def test_the_sample_model_knows_the_languages_of_its_profile() -> None:
     codes = json.loads((HOUSE / "pipeline/sample/model/shared_vocabulary.json").read_text(encoding="utf-8"))
     assert all(LANGUAGES.find(tag).code in codes for tag in ("en", "de", "es", "ru", "hi", "ar", "zh", "th", "tr", "sw"))
+
+
+def test_a_cheaper_model_can_do_the_way_back(project: Project, store: Store, tmp_path: Path) -> None:
+    project.source("questions", [TOWN])
+    shutil.copytree(SAMPLE, project.folder / "small")
+    description = json.loads((SAMPLE / "model.json").read_text(encoding="utf-8"))
+    (project.folder / "small" / "config.json").write_text((SAMPLE / "config.json").read_text(encoding="utf-8") + " ", encoding="utf-8")
+    description["sha256"]["config.json"] = sha256_of(project.folder / "small" / "config.json")
+    (project.folder / "small" / "model.json").write_text(json.dumps(description), encoding="utf-8")
+    one = project.settings(languages=["de"])
+    download(one, store)
+    assert translate(one, store) == Outcome(done=2)
+    other = project.settings(languages=["de"], translation={"back": {"model": "small"}})
+    assert translate(other, store) == Outcome(done=1, skipped=1)
+    [first], [second] = units(one, store), units(other, store)
+    assert first.inputs["translated"].fingerprint == second.inputs["translated"].fingerprint  # the way there is not done again
+    assert first.fingerprint != second.fingerprint
+
+
+def test_a_share_of_the_texts_is_translated_back(project: Project, store: Store) -> None:
+    towns = [f"The river Aldo is {number} kilometres long." for number in range(100, 300)]
+    project.source("questions", [article(town, (f"What is known of {number}?", "Aldo")) for number, town in enumerate(towns)])
+    settings = project.settings(languages=["de"], translation={"back_share": 0.25})
+    download(settings, store)
+    translate(settings, store)
+    filter_texts(settings, store)
+    [unit] = [unit for unit in filter_units(settings, store) if unit.table == "passages"]
+    scored = read_scored(store, unit)
+    assert 25 < scored.num_rows - scored["chrf"].null_count < 80
+    assert scored["back_translation"].to_pylist().count("") == scored["chrf"].null_count
+    assert scored["log_probability"].null_count == 0
+    assert all(reason != "round_trip" or score is not None for reason, score in zip(
+        decide(settings, store)[("questions", "deu_Latn", "passages")], scored["chrf"].to_pylist(), strict=True
+    ))  # fmt: skip
+
+
+def test_the_tokens_of_xquad_are_those_of_its_unique_sentences(project: Project, store: Store, xquad: Path) -> None:
+    project.card("questions", format="squad", files=[str(xquad / "en.json.gz")], licence="CC-BY-SA-4.0", limit=8)
+    settings = project.settings(languages=["de"], translation={"back_share": 0, "max_target_tokens": 2})
+    download(settings, store)
+    segmented = segment.units(settings, store)[0]
+    segment.do(settings, store, segmented, LogProgress())
+    sentences = [text for text in store.read_tables(segmented.result(store), "sentences")["text"].to_pylist() if needs_model(text)]
+    sent: list[int] = []
+    model = model_of(settings)
+    engine = Engine(model, settings.translation)
+    real = engine._translator
+
+    class Counted:
+        """The real translator; counts the tokens that it is given."""
+
+        def translate_batch(self, batch: list[list[str]], **options: object) -> object:
+            sent.extend(map(len, batch))
+            return real.translate_batch(batch, **options)
+
+    engine._translator = Counted()
+    engine.translate(store.read_tables(segmented.result(store), "sentences")["text"].to_pylist(), ENGLISH, LANGUAGES.find("de"))
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model.pieces[0]))
+    assert len(sent) == len(sentences) == len(set(sentences))
+    assert sum(sent) == sum(len(encoded) + 2 for encoded in pieces.encode(sentences))
