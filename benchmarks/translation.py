@@ -84,12 +84,15 @@ def _measure(folder: Path, text: Path, tokens: int) -> dict[str, float]:
         print(f"{name:40} {speed:8,.0f} output tokens/s  {speed / speeds['stage']:.3f} of the stage")
     _saving(store, settings, folder)
     two = _two_over_one(folder, text, tokens)
-    print(f"two workers of one thread each are {two:.2f} times as fast as one")
+    threads = [_bare(folder, sentences, tokens, best, count) for count in (1, 2)]
+    limit = threads[1] / threads[0]
+    print(f"two workers of one thread each are {two:.2f} times as fast as one; two threads of CTranslate2 alone {limit:.2f} times")
     return {
         "stage_over_engine": round(speeds["stage"] / speeds[BARE], 3),
         "stage_over_transformers": round(speeds["stage"] / speeds["Transformers, batches of 32"], 2),
         "stage_over_row_by_row": round(speeds["stage"] / speeds["CTranslate2, row by row"], 2),
         "two_workers_over_one": round(two, 2),
+        "two_threads_over_one_in_engine": round(limit, 2),
     }
 
 
@@ -190,15 +193,15 @@ def _tokens(folder: Path, sentences: list[str]) -> list[list[str]]:
     return [["eng_Latn", *encoded, "</s>"] for encoded in pieces.encode(sentences, out_type=str)]
 
 
-def _translator(folder: Path) -> ctranslate2.Translator:
+def _translator(folder: Path, threads: int = 0) -> ctranslate2.Translator:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ctranslate2.Translator(str(folder / "model"), device="cpu", inter_threads=cores, intra_threads=1)
+    return ctranslate2.Translator(str(folder / "model"), device="cpu", inter_threads=threads or cores, intra_threads=1)
 
 
-def _bare(folder: Path, sentences: list[str], tokens: int, size: int) -> float:
+def _bare(folder: Path, sentences: list[str], tokens: int, size: int, threads: int = 0) -> float:
     """`translate_batch` on everything at once."""
     batch = sorted(_tokens(folder, sentences), key=len, reverse=True)
-    return _timed(_translator(folder), [batch], tokens, max_batch_size=size, batch_type="tokens")
+    return _timed(_translator(folder, threads), [batch], tokens, max_batch_size=size, batch_type="tokens")
 
 
 def _batch_tokens(settings: Settings) -> int:
