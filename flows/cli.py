@@ -99,7 +99,7 @@ def plan(profile: ProfileArgument, store: StoreOption) -> None:
         table.add_row(step.name, unknown, str(step.units or ""), tokens, _duration(step))
     out.print(table)
     total = sum(step.tokens or 0 for step in steps)
-    out.print(f"About {total:,} tokens to write. Times follow from what was done in this store before; nothing was done just now.")
+    out.print(f"At most about {total:,} tokens to write. Times follow from what was done in this store before; nothing was done just now.")
 
 
 def _duration(step: Step) -> str:

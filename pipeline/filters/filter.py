@@ -19,7 +19,7 @@ from pipeline.languages import LANGUAGES
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.store import Store, fingerprint
-from pipeline.translation import segment, translate
+from pipeline.translation import memory, segment, translate
 from pipeline.translation.sentences import join
 from pipeline.work import Outcome, Unit, run_units, versions
 
@@ -168,7 +168,7 @@ class _Sentences:
     """Translated sentences of one source and language, by row number over all shards."""
 
     def __init__(self, store: Store, units: list[Unit], shard_sentences: int) -> None:
-        tables = {unit.shard: store.read_table(unit.result(store), translate.DATA) for unit in units}
+        tables = {unit.shard: store.read_table(unit.result(store), memory.DATA) for unit in units}
         self._texts = {shard: table["text"].to_pylist() for shard, table in tables.items()}
         self._marks: dict[int, list[str | None]] = {shard: table["mark"].to_pylist() for shard, table in tables.items()}
         self._scores: dict[int, list[float | None]] = {shard: table["score"].to_pylist() for shard, table in tables.items()}

@@ -61,7 +61,7 @@ class Engine:
     def __init__(self, model: Model, settings: TranslationSettings) -> None:
         """Raises UserError where the device or the compute type is not to be had."""
         self.model = model
-        self._settings = settings
+        self.settings = settings
         source, target = model.pieces
         self._encoder = sentencepiece.SentencePieceProcessor(model_file=str(source))
         self._decoder = self._encoder if source == target else sentencepiece.SentencePieceProcessor(model_file=str(target))
@@ -77,7 +77,7 @@ class Engine:
     def _load(self, devices: list[int]) -> ctranslate2.Translator:
         # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
         automatic = ["float16", "int8_float16"] if self.device == "cuda" else ["auto"]
-        wanted = automatic if self._settings.compute_type == "auto" else [self._settings.compute_type]
+        wanted = automatic if self.settings.compute_type == "auto" else [self.settings.compute_type]
         for number, compute_type in enumerate(wanted, 1):
             try:
                 return ctranslate2.Translator(
@@ -86,7 +86,7 @@ class Engine:
                     device_index=devices if self.device == "cuda" else 0,
                     compute_type=compute_type,
                     inter_threads=self.threads,
-                    intra_threads=self._settings.intra_threads,
+                    intra_threads=self.settings.intra_threads,
                     max_queued_batches=-1,
                 )
             except (RuntimeError, ValueError) as error:
@@ -102,8 +102,8 @@ class Engine:
             self.device,
             self.compute_type,
             self.workers,
-            self._settings.intra_threads,
-            self._settings.beam_size,
+            self.settings.intra_threads,
+            self.settings.beam_size,
         )
         return fingerprint(same=same)
 
@@ -153,7 +153,7 @@ class Engine:
 
     def _parts(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> list[_Part]:
         before, after = self.model.source_frame(source, target)
-        room = self._settings.max_source_tokens - len(before) - len(after)
+        room = self.settings.max_source_tokens - len(before) - len(after)
         parts: list[_Part] = []
         for row, encoded in zip(rows, self._encoder.encode([sentences[row] for row in rows], out_type=str), strict=True):
             short = [encoded]
@@ -177,14 +177,14 @@ class Engine:
         pending: list[ctranslate2.AsyncTranslationResult] = self._translator.translate_batch(
             [part.tokens for part in group],
             target_prefix=[prefix] * len(group) if prefix else None,
-            beam_size=self._settings.beam_size,
-            repetition_penalty=self._settings.repetition_penalty,
-            no_repeat_ngram_size=self._settings.no_repeat_ngram_size,
+            beam_size=self.settings.beam_size,
+            repetition_penalty=self.settings.repetition_penalty,
+            no_repeat_ngram_size=self.settings.no_repeat_ngram_size,
             max_batch_size=self.batch_tokens,
             batch_type="tokens",
             max_input_length=0,
-            max_decoding_length=self._settings.max_target_tokens,
-            return_scores=self._settings.log_probabilities,
+            max_decoding_length=self.settings.max_target_tokens,
+            return_scores=self.settings.log_probabilities,
             asynchronous=True,
         )
         return pending
@@ -210,20 +210,20 @@ class Engine:
         texts, marks, total, length = [], [], 0.0, 0
         for tokens, score in outputs:
             texts.append(self._decoder.decode([piece for piece in tokens if piece != _UNKNOWN]).strip())
-            if len(tokens) + 1 >= self._settings.max_target_tokens:
+            if len(tokens) + 1 >= self.settings.max_target_tokens:
                 marks.append("cut")
             elif _UNKNOWN in tokens:
                 marks.append("unknown_token")
             total += (score or 0.0) * max(len(tokens), 1)
             length += max(len(tokens), 1)
         text = restore((target.sentence_space or "").join(texts), target)
-        scored = self._settings.log_probabilities
+        scored = self.settings.log_probabilities
         return Translation(text, min(marks, default=None), round(total / length, 4) if scored else None)
 
     def _calibrate(self, sentences: Sequence[str], wanted: Sequence[int], source: Language, target: Language) -> None:
         """Find the batch size that is fastest here and remember it, where there is work enough to be worth it."""
         total = sum(len(sentences[row]) for row in wanted) // _CHARACTERS_PER_TOKEN
-        if self._settings.max_batch_tokens or total < _CALIBRATE_FROM or _remembered(self._key):
+        if self.settings.max_batch_tokens or total < _CALIBRATE_FROM or _remembered(self._key):
             return
         start = self.batch_tokens
         speeds: dict[int, float] = {}

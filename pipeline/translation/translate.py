@@ -9,24 +9,25 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.languages import ENGLISH, LANGUAGES
+from pipeline.languages import ENGLISH, LANGUAGES, Language
 from pipeline.progress import Progress
 from pipeline.settings import ModelSettings, Settings, TranslationSettings
-from pipeline.store import Store, fingerprint
-from pipeline.translation import segment
+from pipeline.store import Record, Store, fingerprint
+from pipeline.translation import memory, segment
 from pipeline.translation.engine import Engine, Translation
 from pipeline.translation.hub import find_model
+from pipeline.translation.memory import DATA
 from pipeline.translation.models import Model
 from pipeline.work import Outcome, Unit, run_units
 
 VERSION = 2
-DATA = "sentences/00000.parquet"
 NOT_CHECKED = Translation("", "not_checked")
 """Stands for the way back of a sentence that no text in the sample of `back_share` has."""
 
@@ -115,6 +116,8 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
 
     written = 0
     began = time.monotonic()
+    sentences_record = segmented.result(store)
+    file = f"sentences/{unit.shard:05d}.parquet"
 
     def advance(count: int, tokens: int) -> None:
         nonlocal written
@@ -122,31 +125,61 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
         progress.advance(unit.path, count, tokens)
 
     texts: list[str] = sentences["text"].to_pylist()
+    origin = (sentences_record, file)
     if forward:
         record = forward.record(store)
         if record is None:
-            translations = _engine(model_of(settings), settings.translation).translate(texts, ENGLISH, language, advance)
-            _write(store, forward, translations)
-            texts = [translation.text for translation in translations]
+            engine = _engine(model_of(settings), settings.translation)
+            translations = _made(store, forward, segmented, engine, (ENGLISH, language), texts, advance)
+            with_what = memory.facts(_made_with(engine, language), segmented, *origin)
+            record = _write(store, forward, translations, with_what)
         else:
-            texts = store.read_table(record, DATA)["text"].to_pylist()
             advance(len(texts), 0)
+        texts = store.read_table(record, DATA)["text"].to_pylist()
+        origin = (record, DATA)
     checked: list[bool] = sentences["checked"].to_pylist()
-    unique = list(dict.fromkeys(text for text, wanted in zip(texts, checked, strict=True) if wanted))
-    advance(len(texts) - len(unique), 0)
+    wanted = [text for text, check in zip(texts, checked, strict=True) if check]
+    advance(len(texts) - len(wanted), 0)
     engine = _engine(back_model_of(settings), settings.translation)
-    backwards = dict(zip(unique, engine.translate(unique, language, ENGLISH, advance), strict=True))
-    result = [backwards[text] if wanted else NOT_CHECKED for text, wanted in zip(texts, checked, strict=True)]
-    _write(store, unit, result, tokens=written, seconds=round(time.monotonic() - began, 3))
+    backwards = iter(_made(store, unit, segmented, engine, (language, ENGLISH), wanted, advance))
+    result = [next(backwards) if check else NOT_CHECKED for check in checked]
+    with_what = memory.facts(_made_with(engine, ENGLISH), segmented, *origin)
+    _write(store, unit, result, with_what | {"tokens": written, "seconds": round(time.monotonic() - began, 3)})
     progress.finish(unit.path)
 
 
-def _write(store: Store, unit: Unit, translations: list[Translation], **facts: float) -> None:
-    columns = {"text": [t.text for t in translations], "mark": [t.mark for t in translations], "score": [t.score for t in translations]}
+def _made(
+    store: Store,
+    unit: Unit,
+    segmented: Unit,
+    engine: Engine,
+    direction: tuple[Language, Language],
+    texts: list[str],
+    advance: Callable[[int, int], None],
+) -> list[Translation]:
+    """The translation of each text; those that an earlier run made are taken from there."""
+
+    def translate_new(new: list[str]) -> list[Translation]:
+        advance(len(texts) - len(new), 0)
+        return engine.translate(new, *direction, advance)
+
+    return memory.reuse(store, unit, segmented, _made_with(engine, direction[1]), texts, translate_new)
+
+
+def _made_with(engine: Engine, target: Language) -> str:
+    return fingerprint(
+        model=engine.model.fingerprint, decoding=engine.settings.model_dump(exclude=_RESOURCES), target=target.code, version=VERSION
+    )
+
+
+def _write(store: Store, unit: Unit, translations: list[Translation], facts: dict[str, object]) -> Record:
+    names = schema.TRANSLATIONS.names
+    columns = {name: [getattr(translation, name) for translation in translations] for name in names}
     table = pa.table(columns, schema=schema.TRANSLATIONS)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         writer.write_table(DATA, table)
         writer.facts.update(facts)
+    return unit.result(store)
 
 
 _lock = threading.Lock()

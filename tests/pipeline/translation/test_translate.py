@@ -177,3 +177,26 @@ def test_the_tokens_of_xquad_are_those_of_its_unique_sentences(project: Project,
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(model.pieces[0]))
     assert len(sent) == len(sentences) == len(set(sentences))
     assert sum(sent) == sum(len(encoded) + 2 for encoded in pieces.encode(sentences))
+
+
+def test_a_changed_source_costs_its_new_sentences_only(project: Project, store: Store, tmp_path: Path) -> None:
+    towns = [f"The river Aldo is {number} kilometres long." for number in range(100, 130)]
+
+    def written(texts: list[str], into: Store) -> int:
+        """Translate a source of `texts`; the tokens that the model wrote for it."""
+        project.source("questions", [article(text, (f"What is known of {number}?", "Aldo")) for number, text in enumerate(texts)])
+        settings = project.settings(languages=["de"], translation={"shard_sentences": 20})
+        before = {(record.path, record.fingerprint) for record in into.records("back_translated")}
+        download(settings, into)
+        translate(settings, into)
+        new = [record for record in into.records("back_translated") if (record.path, record.fingerprint) not in before]
+        return sum(record.facts["tokens"] for record in new)
+
+    everything = written(towns, store)
+    changed = ["The river Aldo freezes every winter.", *towns]  # in front, so that every sentence moves
+    added = written(changed, store)
+    assert 0 < added < everything / 5
+    alone = Store(str(tmp_path / "alone"))
+    written(changed, alone)
+    for unit in units(project.settings(languages=["de"], translation={"shard_sentences": 20}), store):
+        assert store.read_table(unit.result(store), DATA) == alone.read_table(unit.result(alone), DATA)
