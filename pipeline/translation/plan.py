@@ -33,7 +33,8 @@ class Step:
 def plan(settings: Settings, store: Store) -> list[Step]:
     """The steps of a run as far as they can be told from what is in the store.
 
-    What earlier runs made of the same sentences is not taken off. Reads cards and English tables; loads no model, and downloads none. Raises UserError where a card cannot be used.
+    What earlier runs made of the same sentences is not taken off. Reads cards and English tables; loads no model, and
+    downloads none. Raises UserError where a card cannot be used.
     """
     english = download.units(settings)
     steps = [_step("download", english, store)]

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from pipeline.errors import UserError
 from pipeline.settings import TranslationSettings
 from pipeline.translation.hub import SAMPLE, find_model
@@ -44,3 +46,15 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: no Hugging Face checkpoint: it has no config\.json"):
         find_model(TranslationSettings(model="empty"), tmp_path)
+
+
+def test_the_models_of_a_machine_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    shutil.copytree(SAMPLE, tmp_path / "models" / "mine")
+    description = (SAMPLE / "model.json").read_text(encoding="utf-8").replace('"sample"', '"a copy"')
+    (tmp_path / "models" / "mine" / "model.json").write_text(description, encoding="utf-8")
+    result = CliRunner().invoke(app, ["model", "list"])
+    assert result.exit_code == 0, result.output
+    for shown in ("sample", "a copy", "nllb", "int8", "Apache-2.0", "10"):
+        assert shown in result.output
