@@ -56,12 +56,19 @@ TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string()), ("score"
 """Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null; `score`
 is the mean log-probability of the output's tokens, null where no model was asked."""
 
-SCORES = pa.schema([("language", pa.float32()), ("chrf", pa.float32()), ("faults", pa.int32()), ("log_probability", pa.float32())])
+SCORES = pa.schema(
+    [(name, pa.float32()) for name in ("language", "script", "copied", "chrf", "length_ratio", "repetition", "numbers", "log_probability")]
+    + [("faults", pa.int32())]
+)
 """What the filters measured of a text; null where there was nothing to measure.
 
-`language`: 1 if a detector takes the text for its language, else 0. `chrf`: chrF of the
-back-translation against the English, 0 to 100. `faults`: sentences with a `mark`. `log_probability`: that of the
-least likely sentence, as a mean over its tokens.
+Of the translation: `language`: 1 if a detector takes it for its language, else 0. `script`: share of its letters in
+its language's script. `copied`: share of its words that were copied from the English. `log_probability`: that of the
+least likely sentence, as a mean over its tokens. `faults`: sentences with a `mark`.
+
+Of the back-translation against the English: `chrf`, 0 to 100; `length_ratio` in characters; `numbers`: share of the
+numbers that are there again. Of both: `repetition`: share of
+different runs by that of the English, the lower of the two.
 """
 
 

@@ -165,6 +165,19 @@ class FilterSettings(_Section):
     min_chrf_short: float = Field(25.0, ge=0, le=100)
     """The same for English texts of fewer than `short_characters`."""
     short_characters: int = Field(80, ge=0)
+    min_script: float = Field(0.6, ge=0, le=1)
+    """Reject a text of which fewer letters are in its language's script (`script`)."""
+    max_copied: float = Field(0.15, ge=0, le=1)
+    """Reject a text of whose words more were copied from the English (`copied`)."""
+    min_repetition: float = Field(0.85, ge=0, le=1)
+    """Reject a text if it or its back-translation has a smaller share of different runs of words or characters than this, by
+    that of the English (`repetition`)."""
+    min_numbers: float = Field(1.0, ge=0, le=1)
+    """Reject a text of whose numbers of two or more digits fewer came back (`numbers`)."""
+    min_length_ratio: float = Field(0.6, ge=0)
+    """Reject a text whose back-translation is shorter than this share of the English (`length`); short texts are not judged."""
+    max_length_ratio: float = Field(1.65, ge=0)
+    """Reject a text whose back-translation is longer (`length`); short texts are not judged."""
 
 
 class ReleaseSettings(_Section):

@@ -7,13 +7,18 @@ stores it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from pipeline import schema
 from pipeline.filters import policy
+from pipeline.filters.copied import copied_shares
+from pipeline.filters.length import length_ratios
+from pipeline.filters.numbers import number_scores
+from pipeline.filters.repetition import repetition_scores
 from pipeline.filters.round_trip import chrf_scores
+from pipeline.filters.script import script_scores
 from pipeline.identification import language_scores
 from pipeline.languages import LANGUAGES
 from pipeline.progress import Progress
@@ -23,7 +28,7 @@ from pipeline.translation import memory, segment, translate
 from pipeline.translation.sentences import join
 from pipeline.work import Outcome, Unit, run_units, versions
 
-VERSION = 2
+VERSION = 3
 DATA = "texts/00000.parquet"
 
 Reasons = list[str | None]
@@ -144,19 +149,36 @@ def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
     english_parts = [english[name].to_pylist() for name in schema.TEXTS[unit.table].names if name != "id"]
     originals = [whole(*parts) for parts in zip(*english_parts, strict=True)]
     translations = [whole(title, text or "") for title, text in zip(titles, texts, strict=True)]
-    similarity = chrf_scores(originals, back_translations)
+    present = [text is not None for text in texts]
+    returned = [there and check for there, check in zip(present, checked, strict=True)]
+    loops = [
+        min(scores) if came_back else scores[0]
+        for *scores, came_back in zip(
+            repetition_scores(originals, translations), repetition_scores(originals, back_translations), returned, strict=True
+        )
+    ]
     columns = {
         "id": english["id"],
         "title": titles,
         "text": texts,
         "language": language_scores(translations, language),
-        "chrf": [score if text is not None and known else None for text, score, known in zip(texts, similarity, checked, strict=True)],
-        "faults": faults,
+        "script": script_scores(translations, language),
+        "copied": _where(present, copied_shares(originals, translations)),
+        "chrf": _where(returned, chrf_scores(originals, back_translations)),
+        "length_ratio": _where(returned, length_ratios(originals, back_translations)),
+        "repetition": _where(present, loops),
+        "numbers": _where(returned, number_scores(originals, back_translations)),
         "log_probability": likelihoods,
+        "faults": faults,
         "back_translation": back_translations,
     }
     target = schema.scored(unit.table)
     return pa.table({name: columns[name] for name in target.names}, schema=target)
+
+
+def _where(measured: Sequence[bool], scores: Sequence[float | None]) -> list[float | None]:
+    """The scores of what there was to measure."""
+    return [score if there else None for there, score in zip(measured, scores, strict=True)]
 
 
 def whole(*parts: str) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.settings import FilterSettings
 
-REASONS = ("missing", "translation_fault", "empty", "language", "round_trip")
+REASONS = ("missing", "translation_fault", "empty", "language", "script", "copied", "repetition", "numbers", "length", "round_trip")
 """Why a translated text is rejected; where several hold, the first is given."""
 
 
@@ -20,11 +20,17 @@ def reasons(scored: pa.Table, english: pa.Table, settings: FilterSettings) -> li
     """
     length = np.array([len(text) for text in english["text"].to_pylist()])
     threshold = np.where(length < settings.short_characters, settings.min_chrf_short, settings.min_chrf)
+    ratio = _column(scored, "length_ratio")
     texts = scored["text"].to_pylist()
     hits = {
         "missing": np.array([text is None for text in texts], dtype=bool),  # the source does not have it in the language
         "empty": np.array([text is not None and not text.strip() for text in texts], dtype=bool),
         "translation_fault": _column(scored, "faults") > 0,
+        "script": _column(scored, "script") < settings.min_script,
+        "copied": _column(scored, "copied") > settings.max_copied,
+        "repetition": _column(scored, "repetition") < settings.min_repetition,
+        "numbers": _column(scored, "numbers") < settings.min_numbers,
+        "length": (length >= settings.short_characters) & ((ratio < settings.min_length_ratio) | (ratio > settings.max_length_ratio)),
         "language": (_column(scored, "language") < 1) & settings.language,
         "round_trip": _column(scored, "chrf") < threshold,
     }

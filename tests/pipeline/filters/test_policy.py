@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,8 @@ SHORT, LONG = "A short text.", "A long text. " * 10
 def scored(*rows: tuple[str, float | None, float | None, int]) -> pa.Table:
     names = ("text", "language", "chrf", "faults")
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), "log_probability": [None] * len(rows), **columns}
+    filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), **columns}
+    filled |= {name: [None] * len(rows) for name in schema.SCORES.names if name not in filled}
     target = schema.scored("queries")
     return pa.table({name: list(filled[name]) for name in target.names}, schema=target)
 
@@ -56,3 +58,22 @@ def test_a_stricter_threshold_never_keeps_more_and_nothing_vanishes(
     tallies = [Tally.of(reasons(table, source, FilterSettings(min_chrf=value))) for value in (loose, strict)]
     assert all(tally.read == len(rows) == tally.kept + tally.rejected.total() for tally in tallies)
     assert tallies[1].kept <= tallies[0].kept
+
+
+@pytest.mark.parametrize(
+    ("score", "bad", "good", "reason"),
+    [
+        ("script", 0.5, 0.6, "script"),
+        ("copied", 0.2, 0.1, "copied"),
+        ("repetition", 0.8, 0.9, "repetition"),
+        ("numbers", 0.5, 1.0, "numbers"),
+        ("length_ratio", 0.5, 0.6, "length"),
+        ("length_ratio", 1.7, 1.6, "length"),
+    ],
+)
+def test_each_threshold_rejects_what_is_beyond_it(score: str, bad: float, good: float, reason: str) -> None:
+    table = scored(("gut", 1, 90, 0), ("gut", 1, 90, 0), ("gut", 1, 90, 0))
+    table = table.set_column(table.schema.get_field_index(score), score, pa.array([bad, good, None], pa.float32()))
+    assert reasons(table, english(LONG, LONG, LONG), FilterSettings()) == [reason, None, None]
+    if reason == "length":
+        assert reasons(table, english(SHORT, SHORT, SHORT), FilterSettings()) == [None, None, None]

@@ -67,13 +67,13 @@ def test_they_are_checked_like_others_and_never_translated(settings: Settings, s
     assert not store.exists("translated")
     assert {unit.language for unit in segment.units(settings, store)} == {"deu_Latn", "spa_Latn"}
     decided = decide(settings, store)
-    assert decided[("questions", "deu_Latn", "passages")] == [None, "missing", "round_trip"]
+    assert decided[("questions", "deu_Latn", "passages")] == [None, "missing", "repetition"]
     assert decided[("questions", "spa_Latn", "queries")] == ["missing", "missing"]
     release = publish(settings, store)
     table = store.read_parquet(f"{release.path}/passages/deu_Latn/00000.parquet").to_pylist()
     assert [row["text"] for row in table] == [GERMAN["0"], None, None]
-    assert [row["reject_reason"] for row in table] == [None, "missing", "round_trip"]
+    assert [row["reject_reason"] for row in table] == [None, "missing", "repetition"]
     pairs = store.read_parquet(f"{release.path}/pairs/00000.parquet").to_pylist()
     assert [pair["negative_rows"] for pair in pairs] == [[1], [1]]
     counts = release.manifest["sources"]["questions"]["languages"]["deu_Latn"]["passages"]
-    assert counts == {"read": 3, "kept": 1, "rejected": {"missing": 1, "round_trip": 1}}
+    assert counts == {"read": 3, "kept": 1, "rejected": {"missing": 1, "repetition": 1}}

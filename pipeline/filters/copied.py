@@ -1,0 +1,21 @@
+"""Source text left in a translation: whole, or half-translated, which language identification does not see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# Words that begin with a small letter and are long enough to be no word of the other language by chance: no names.
+_WORD = re.compile(r"\b[a-z][a-z'-]{3,}\b")
+_LEAST = 3
+
+
+def copied_shares(english: Sequence[str], translations: Sequence[str]) -> list[float]:
+    """For each translation the share of its words that were copied from the English text; 0 where fewer than three were."""
+    return [_share(text, translation) for text, translation in zip(english, translations, strict=True)]
+
+
+def _share(text: str, translation: str) -> float:
+    source = set(_WORD.findall(text))
+    copied = sum(word in source for word in _WORD.findall(translation))
+    return copied / max(len(translation.split()), 1) if copied >= _LEAST else 0.0

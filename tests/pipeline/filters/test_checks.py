@@ -1,0 +1,101 @@
+"""Each check by itself, and what they make of real NLLB output together."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.filters.copied import copied_shares
+from pipeline.filters.length import length_ratios
+from pipeline.filters.numbers import number_scores
+from pipeline.filters.repetition import repetition_scores
+from pipeline.filters.script import script_scores
+from pipeline.languages import LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("english", "other", "score"),
+    [
+        ("It has 4,300 people.", "Es hat 4.300 Einwohner.", 1.0),
+        ("Built in 1642.", "बना १६४२ में।", 1.0),
+        ("Built in 1642.", "بني عام ١٦٤٢.", 1.0),
+        ("From 1642 to 1742.", "Von 1642 bis 1743.", 0.5),
+        ("12 and 12 again.", "12 wieder.", 0.5),
+        ("It has 7 rooms.", "Es hat sieben Zimmer.", None),
+        ("It is old.", "Es ist 100 Jahre alt.", None),
+    ],
+)
+def test_numbers(english: str, other: str, score: float | None) -> None:
+    assert number_scores([english], [other]) == [score]
+
+
+@given(st.lists(st.integers(10, 10**9), max_size=5))
+def test_every_number_is_found_in_its_own_text(values: list[int]) -> None:
+    text = " and ".join(f"{value:,}" for value in values)
+    assert number_scores([text], [text.replace(",", ".")]) == [1.0 if values else None]
+
+
+def test_loops_have_few_different_runs() -> None:
+    english = "The river is long and the town is old."
+    outputs = [english, "the town " + "is very old " * 9, "城市很老" * 9, "Ja.", ""]
+    sound, words, characters, short, empty = repetition_scores([english] * 5, outputs)
+    assert sound == short == empty == 1.0
+    assert words < 0.5 and characters < 0.5
+
+
+def test_what_the_english_repeats_may_be_repeated() -> None:
+    english = "Marlo is old. The town of Marlo is red. People know the town of Marlo for tea. The town of Marlo has a bridge."
+    german = "Marlo ist alt. Die Stadt Marlo ist rot. Man kennt die Stadt Marlo für Tee. Die Stadt Marlo hat eine Brücke."
+    assert repetition_scores([english], [german])[0] > 0.9
+
+
+def test_scripts() -> None:
+    greek, thai, japanese = (LANGUAGES.find(tag) for tag in ("el", "th", "ja"))
+    assert script_scores(["Ο ποταμός", "The river", "1642", "Ο river"], greek) == [1.0, 0.0, None, pytest.approx(1 / 6)]
+    assert script_scores(["แม่น้ำ"], thai) == [1.0]
+    assert script_scores(["川はカタカナ"], japanese) == [1.0]
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES), ids=lambda language: language.code)
+def test_every_script_of_the_table_is_known(language) -> None:
+    assert script_scores(["A", "1"], language)[1] is None
+
+
+def test_copied_words_are_counted_from_three_on() -> None:
+    english = "The river flows through the valley near Marlo."
+    assert copied_shares([english] * 3, [english, "Der river fließt.", "Der river flows through das Tal."]) == [
+        pytest.approx(5 / 8), 0.0, pytest.approx(3 / 6),
+    ]  # fmt: skip
+
+
+def test_length_ratios() -> None:
+    assert length_ratios(["four", "", "1234567890"], ["four", "", "12345"]) == [1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("tag", ["am", "ar", "bn", "hi", "id", "ja", "ko", "te", "th", "tr", "zh"])
+def test_on_real_output_few_lines_fall_and_broken_ones_do(flores: Path, tag: str) -> None:
+    def lines(name: str) -> list[str]:
+        return gzip.decompress((flores / name).read_bytes()).decode().splitlines()
+
+    source, output, back = lines("source.en.gz"), lines(f"nllb.en-{tag}.{tag}.gz"), lines(f"nllb.{tag}-en.en.gz")
+    language = LANGUAGES.find(tag)
+    total = len(source)
+
+    def share(fallen: list[bool]) -> float:
+        return sum(fallen) / total
+
+    assert share([score is not None and score < 1 for score in number_scores(source, back)]) <= 0.02
+    assert share([score < 0.85 for score in repetition_scores(source, output)]) <= 0.025
+    assert share([score is not None and score < 0.6 for score in script_scores(output, language)]) <= 0.02
+    assert share([score > 0.15 for score in copied_shares(source, output)]) <= 0.01
+    assert share([not 0.6 <= ratio <= 1.65 for ratio in length_ratios(source, back)]) <= 0.03
+    loops = [f"{text} " + " ".join(text.split()[-3:] * 8) for text in back]
+    assert share([score < 0.85 for score in repetition_scores(source, loops)]) >= 0.99
+    copies = [copied > 0.15 or script < 0.6 for copied, script in zip(
+        copied_shares(source, source), (score or 0 for score in script_scores(source, language)), strict=True
+    )]  # fmt: skip
+    assert share(copies) >= 0.97
