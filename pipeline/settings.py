@@ -165,7 +165,7 @@ class FilterSettings(_Section):
     min_chrf_short: float = Field(25.0, ge=0, le=100)
     """The same for English texts of fewer than `short_characters`."""
     short_characters: int = Field(80, ge=0)
-    min_script: float = Field(0.6, ge=0, le=1)
+    min_script: float = Field(0.5, ge=0, le=1)
     """Reject a text of which fewer letters are in its language's script (`script`)."""
     max_copied: float = Field(0.15, ge=0, le=1)
     """Reject a text of whose words more were copied from the English (`copied`)."""
@@ -175,9 +175,11 @@ class FilterSettings(_Section):
     min_numbers: float = Field(1.0, ge=0, le=1)
     """Reject a text of whose numbers of two or more digits fewer came back (`numbers`)."""
     min_length_ratio: float = Field(0.6, ge=0)
-    """Reject a text whose back-translation is shorter than this share of the English (`length`); short texts are not judged."""
+    """Reject a text whose back-translation is shorter than this share of the English (`length`)."""
     max_length_ratio: float = Field(1.65, ge=0)
-    """Reject a text whose back-translation is longer (`length`); short texts are not judged."""
+    """Reject a text whose back-translation is longer (`length`)."""
+    length_from: int = Field(30, ge=0)
+    """Shorter English texts are not judged by length: a word more or less is much of them."""
 
 
 class ReleaseSettings(_Section):

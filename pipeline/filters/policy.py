@@ -30,7 +30,7 @@ def reasons(scored: pa.Table, english: pa.Table, settings: FilterSettings) -> li
         "copied": _column(scored, "copied") > settings.max_copied,
         "repetition": _column(scored, "repetition") < settings.min_repetition,
         "numbers": _column(scored, "numbers") < settings.min_numbers,
-        "length": (length >= settings.short_characters) & ((ratio < settings.min_length_ratio) | (ratio > settings.max_length_ratio)),
+        "length": (length >= settings.length_from) & ((ratio < settings.min_length_ratio) | (ratio > settings.max_length_ratio)),
         "language": (_column(scored, "language") < 1) & settings.language,
         "round_trip": _column(scored, "chrf") < threshold,
     }

@@ -63,7 +63,7 @@ def test_a_stricter_threshold_never_keeps_more_and_nothing_vanishes(
 @pytest.mark.parametrize(
     ("score", "bad", "good", "reason"),
     [
-        ("script", 0.5, 0.6, "script"),
+        ("script", 0.4, 0.6, "script"),
         ("copied", 0.2, 0.1, "copied"),
         ("repetition", 0.8, 0.9, "repetition"),
         ("numbers", 0.5, 1.0, "numbers"),
