@@ -134,22 +134,67 @@ def translate(
 
 
 @app.command("filter")
-def filter_texts(profile: ProfileArgument, store: StoreOption) -> None:
+def filter_texts(
+    profile: ProfileArgument,
+    store: StoreOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Score nothing; show what the thresholds would keep.")] = False,
+    changed: Annotated[list[str] | None, typer.Option("--set", help="With --dry-run, another threshold: min_names=0.5; repeat it.")] = None,
+) -> None:
     """Stage 3: score every translated text and show what the thresholds keep."""
-    with _ready(profile, store):
-        from flows.filter import filter_texts as flow
+    from pipeline.filters.proposal import tallies, with_thresholds
 
-        outcome = flow(profile, store)
-    _report_outcome(outcome)
-    from pipeline.filters.filter import decide
-    from pipeline.tally import Tally
+    settings = load_settings(profile)
+    if changed and not dry_run:
+        raise UserError("--set goes with --dry-run: write the threshold into the profile to keep it")
+    other = with_thresholds(settings, changed or [])
+    if not dry_run:
+        with _ready(profile, store):
+            from flows.filter import filter_texts as flow
 
-    table = Table("source", "language", "table", "read", "kept", "rejected")
-    for (source, code, name), reasons in decide(load_settings(profile), Store(store)).items():
-        tally = Tally.of(reasons)
-        why = ", ".join(f"{reason} {count}" for reason, count in tally.rejected.most_common())
-        table.add_row(source, code, name, str(tally.read), str(tally.kept), why)
+            outcome = flow(profile, store)
+        _report_outcome(outcome)
+    choices = [settings.filters, other.filters] if changed else [settings.filters]
+    table = Table("source", "language", "table", "read", "kept", *(["kept then"] if changed else []), "rejected")
+    for (source, code, name), counts in tallies(settings, Store(store, writable=not dry_run), choices).items():
+        why = ", ".join(f"{reason} {count}" for reason, count in counts[-1].rejected.most_common())
+        table.add_row(source, code, name, str(counts[0].read), *(f"{count.kept} ({_percent(count.to_json())} %)" for count in counts), why)
     out.print(table)
+
+
+@app.command()
+def calibrate(
+    profile: ProfileArgument,
+    store: StoreOption,
+    keep: Annotated[float, typer.Option(help="The share of (good) texts to keep.", min=0.01, max=0.999)] = 0.95,
+    marks: Annotated[Path | None, typer.Option(help="Marks that the report exported: what is good and what is bad.")] = None,
+    per_language: Annotated[bool, typer.Option("--per-language", help="Thresholds for each language.")] = False,
+    per_kind: Annotated[bool, typer.Option("--per-kind", help="Thresholds for questions and for passages.")] = False,
+) -> None:
+    """Propose thresholds from the scores of a run that was filtered, to paste into its profile."""
+    from pipeline.filters.human import load_marks
+    from pipeline.filters.proposal import propose_filters
+
+    settings, thought = load_settings(profile), load_marks(marks) if marks else None
+    proposal = propose_filters(settings, Store(store, writable=False), keep, thought, per_language, per_kind)
+    out.print(proposal.to_yaml(), markup=False, highlight=False, end="")
+    what = "texts marked good" if marks else "texts"
+    err.print(f"From {proposal.rows:,} texts. Kept of {what}: {proposal.kept_before:.1%} before, {proposal.kept_after:.1%} with these.")
+    if proposal.bad_before is not None and proposal.bad_after is not None:
+        err.print(f"Kept of texts marked bad: {proposal.bad_before:.1%} before, {proposal.bad_after:.1%} with these.")
+
+
+@app.command()
+def report(
+    profile: ProfileArgument,
+    store: StoreOption,
+    output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
+    rows: Annotated[int, typer.Option(help="Texts to show of each source and table, and of each reason.", min=1)] = 100,
+) -> None:
+    """Write one HTML page about a run that was filtered: counts, scores, what was rejected and what was kept."""
+    from pipeline.filters.report import report_page
+
+    output.write_text(report_page(load_settings(profile), Store(store, writable=False), rows), encoding="utf-8")
+    out.print(f"Report: {output}", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -20,4 +20,5 @@ def filter_texts(profile: str, store: str) -> Outcome:
         store: Folder or `s3://` address.
     """
     settings, opened = load_settings(profile), Store(store)
-    return run_units("filter", stage.units(settings, opened), stage.do, settings, opened)
+    outcome = run_units("filter", stage.units(settings, opened), stage.do, settings, opened)
+    return outcome + run_units("compare", stage.comparisons(settings, opened), stage.do_comparison, settings, opened)

@@ -25,6 +25,9 @@ PAIRS = pa.schema(
 )
 """One (query, positive passage) link; `source_id` is the row's name in its source, `answer` is English."""
 
+ANSWERS = pa.schema([("answers", pa.list_(pa.string()))])
+"""Row by row the English answers of the questions that a passage answers."""
+
 REJECTED = pa.schema(
     [
         ("position", pa.string()),  # file and place in it, to find the original again
@@ -56,24 +59,47 @@ TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string()), ("score"
 """Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null; `score`
 is the mean log-probability of the output's tokens, null where no model was asked."""
 
-SCORES = pa.schema(
-    [(name, pa.float32()) for name in ("language", "script", "copied", "chrf", "length_ratio", "repetition", "numbers", "log_probability")]
+MEASURED = pa.schema(
+    [
+        (name, pa.float32())
+        for name in (
+            *("language", "script", "copied", "untranslated", "repetition", "marks", "log_probability"),
+            *("chrf", "token_sort", "length_ratio", "sentences", "ending", "answers"),
+        )
+    ]
     + [("faults", pa.int32())]
 )
-"""What the filters measured of a text; null where there was nothing to measure.
+"""What the filters measured of a text by itself; null where there was nothing to measure. Each is described in its module
+of `pipeline/filters`.
 
-Of the translation: `language`: 1 if a detector takes it for its language, else 0. `script`: share of its letters in
-its language's script. `copied`: share of its words that were copied from the English. `log_probability`: that of the
-least likely sentence, as a mean over its tokens. `faults`: sentences with a `mark`.
+Of the translation: `language`: 1 if a detector takes it for its language, else 0. `script`: share of its letters in its
+language's script. `copied`: share of its words that were copied from the English. `untranslated`: the longest run of them.
+`repetition`: share of different runs by that of the English, the lower of translation and back-translation. `marks`: share
+of addresses, brackets and quotes kept. `log_probability`: that of the least likely sentence, as a mean over its tokens.
+`faults`: sentences with a `mark`.
 
-Of the back-translation against the English: `chrf`, 0 to 100; `length_ratio` in characters; `numbers`: share of the
-numbers that are there again. Of both: `repetition`: share of
-different runs by that of the English, the lower of the two.
+Of the back-translation against the English: `chrf` and `token_sort`, 0 to 100; `length_ratio` in characters; `sentences`:
+their number by that of the English, at most 1; `ending`: 1 if it ends as the English does; `answers`: how much of the
+worst-kept answer is there, 0 to 100.
 """
+
+COMPARED = pa.schema([(name, pa.float32()) for name in ("numbers", "names", "chrf_outlier", "length_outlier")])
+"""What the filters measured of a text beside the same text in the other languages; null as above.
+
+`numbers`: share of the numbers that came back. `names`: how like the lost names are to those that took their places.
+`chrf_outlier`: chrF less the median of the others'. `length_outlier`: length ratio by the median of the others'.
+"""
+
+SCORES = pa.schema([*MEASURED, *COMPARED])
+
+
+def measured(table: str) -> pa.Schema:
+    """Schema of the texts of `table` ("queries" or "passages") in one language, with what was measured of each by itself."""
+    return pa.schema([*TEXTS[table], *MEASURED, ("back_translation", pa.string())])
 
 
 def scored(table: str) -> pa.Schema:
-    """Schema of the scored texts of `table` ("queries" or "passages") in one language."""
+    """Schema of the same with all scores."""
     return pa.schema([*TEXTS[table], *SCORES, ("back_translation", pa.string())])
 
 
@@ -81,6 +107,22 @@ def released_texts(table: str) -> pa.Schema:
     """Schema of a release's `table`; `text` and `title` are null where `reject_reason` is not."""
     return pa.schema([*TEXTS[table], ("reject_reason", pa.string()), *SCORES])
 
+
+REJECTED_TEXTS = pa.schema(
+    [
+        ("table", pa.string()),  # "queries" or "passages"
+        ("row", pa.int64()),  # of that table
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("reasons", pa.list_(pa.string())),  # all that hit; the first is the `reject_reason` of the table
+        ("english", pa.string()),
+        ("text", pa.string()),
+        ("back_translation", pa.string()),
+        *SCORES,
+    ]
+)
+"""The texts of a release that the filters rejected in one language, title and text as one; `text` is null where the source
+does not have it in that language."""
 
 RELEASED_PAIRS = pa.schema([*PAIRS, ("query_langs", pa.int64()), ("passage_langs", pa.int64())])
 """Bit *b* of `query_langs` says that the query survived in language *b* of the manifest's list."""

@@ -155,31 +155,86 @@ class TranslationSettings(ModelSettings):
     """Unique sentences in one unit of work: what a killed run loses at most, per language."""
 
 
-class FilterSettings(_Section):
-    """Thresholds; scores are stored without them, so that changing one translates nothing again."""
+class Thresholds(_Section):
+    """What a text must score to be kept. Scores are stored without them, so that changing one translates nothing again.
+
+    The defaults are those of `python -m benchmarks.filters`: at most 5 % of good texts are rejected. A threshold of null
+    rejects nothing.
+    """
 
     language: bool = True
     """Reject a text that no language detector takes for its language (`language`)."""
-    min_chrf: float = Field(30.0, ge=0, le=100)
-    """Reject a text whose back-translation scores lower against the English (`round_trip`)."""
-    min_chrf_short: float = Field(25.0, ge=0, le=100)
-    """The same for English texts of fewer than `short_characters`."""
-    short_characters: int = Field(80, ge=0)
-    min_script: float = Field(0.5, ge=0, le=1)
+    min_script: float | None = Field(0.5, ge=0, le=1)
     """Reject a text of which fewer letters are in its language's script (`script`)."""
-    max_copied: float = Field(0.15, ge=0, le=1)
+    max_copied: float | None = Field(0.25, ge=0, le=1)
     """Reject a text of whose words more were copied from the English (`copied`)."""
-    min_repetition: float = Field(0.85, ge=0, le=1)
+    max_untranslated: float | None = Field(0.15, ge=0, le=1)
+    """Reject a text with a longer run of English, as a share of the English text (`untranslated`)."""
+    min_repetition: float | None = Field(0.75, ge=0, le=1)
     """Reject a text if it or its back-translation has a smaller share of different runs of words or characters than this, by
     that of the English (`repetition`)."""
-    min_numbers: float = Field(1.0, ge=0, le=1)
-    """Reject a text of whose numbers of two or more digits fewer came back (`numbers`)."""
-    min_length_ratio: float = Field(0.6, ge=0)
+    min_marks: float | None = Field(0.6, ge=0, le=1)
+    """Reject a text that keeps fewer of the addresses of the English; above 0.75 also one with an odd bracket or quote (`marks`)."""
+    min_log_probability: float | None = Field(None, le=0)
+    """Reject a text with a sentence that the model found less likely (`log_probability`); it depends on the model."""
+    ending: bool = True
+    """Reject a text that came back without the mark at its end (`ending`)."""
+    min_sentences: float | None = Field(0.3, ge=0, le=1)
+    """Reject a text of whose sentences fewer came back, or so many more (`sentences`)."""
+    min_length_ratio: float | None = Field(0.5, ge=0)
     """Reject a text whose back-translation is shorter than this share of the English (`length`)."""
-    max_length_ratio: float = Field(1.65, ge=0)
+    max_length_ratio: float | None = Field(1.8, ge=0)
     """Reject a text whose back-translation is longer (`length`)."""
     length_from: int = Field(30, ge=0)
     """Shorter English texts are not judged by length: a word more or less is much of them."""
+    min_numbers: float | None = Field(1.0, ge=0, le=1)
+    """Reject a text of whose numbers fewer came back (`numbers`)."""
+    min_names: float | None = Field(0.56, ge=0, le=1)
+    """Reject a text where a name stands that is less like the one that was lost (`names`)."""
+    min_answers: float | None = Field(50.0, ge=0, le=100)
+    """Reject a passage that has less of an answer (`answers`)."""
+    min_round_trip: float | None = Field(39.5, ge=0, le=100)
+    """Reject a text whose back-translation is less like the English, as the mean of chrF and token sort (`round_trip`)."""
+    min_round_trip_short: float | None = Field(37.0, ge=0, le=100)
+    """The same for English texts of fewer than `short_characters`."""
+    short_characters: int = Field(80, ge=0)
+    min_chrf: float | None = Field(None, ge=0, le=100)
+    """Reject a text whose back-translation has a lower chrF against the English (`round_trip`)."""
+    min_chrf_outlier: float | None = Field(None, le=0)
+    """Reject a text whose chrF is so far below that of the other languages (`outlier`)."""
+    min_length_outlier: float | None = Field(0.6, ge=0)
+    """Reject a text that came back so much shorter than from the other languages (`outlier`)."""
+    max_length_outlier: float | None = Field(1.8, ge=0)
+    """Reject a text that came back so much longer (`outlier`)."""
+
+
+class FilterException(Thresholds):
+    """Other thresholds for a language, for a kind of text, or for a kind in a language."""
+
+    for_language: LanguageCode | None = None
+    """Which language; any if not given."""
+    for_kind: Literal["question", "passage"] | None = None
+    """Which texts; both if not given."""
+
+    def thresholds(self) -> dict[str, Any]:
+        """The thresholds that were given, and they alone."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name in Thresholds.model_fields}
+
+
+class FilterSettings(Thresholds):
+    """Thresholds for all texts, and exceptions."""
+
+    exceptions: list[FilterException] = Field(default_factory=list)
+    """Where several hold for a text, later ones win: `{for_language: ig, min_chrf: 25}`."""
+
+    def of(self, language: str, table: str) -> Thresholds:
+        """The thresholds for texts of `table` ("queries" or "passages") in `language` (NLLB code)."""
+        kind = {"queries": "question", "passages": "passage"}[table]
+        values = self.model_dump(exclude={"exceptions"})
+        for exception in self.exceptions:
+            if exception.for_language in (None, language) and exception.for_kind in (None, kind):
+                values |= exception.thresholds()
+        return Thresholds.model_validate(values)
 
 
 class ReleaseSettings(_Section):

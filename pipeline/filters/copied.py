@@ -11,11 +11,14 @@ _LEAST = 3
 
 
 def copied_shares(english: Sequence[str], translations: Sequence[str]) -> list[float]:
-    """For each translation the share of its words that were copied from the English text; 0 where fewer than three were."""
+    """For each translation the share of its words that were copied from the English text; 0 where fewer than three were.
+
+    It has as many words as the English text if it is written without spaces.
+    """
     return [_share(text, translation) for text, translation in zip(english, translations, strict=True)]
 
 
 def _share(text: str, translation: str) -> float:
     source = set(_WORD.findall(text))
     copied = sum(word in source for word in _WORD.findall(translation))
-    return copied / max(len(translation.split()), 1) if copied >= _LEAST else 0.0
+    return copied / max(len(translation.split()), len(text.split())) if copied >= _LEAST else 0.0

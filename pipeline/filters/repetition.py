@@ -14,20 +14,21 @@ def repetition_scores(english: Sequence[str], others: Sequence[str]) -> list[flo
     Of the runs of three words, and of eight characters (which judge scripts without spaces), the share of different
     ones, by that of the English text: what repeats a name there may do so here. The lower of the two counts.
     """
-    return [
-        min(1.0, *(_different(*of(other)) / _different(*of(text)) for of in (_words, _characters)))
-        for text, other in zip(english, others, strict=True)
-    ]
+    return [_score(text, other) for text, other in zip(english, others, strict=True)]
 
 
-def _words(text: str) -> tuple[Sequence[str], int]:
-    return text.split(), _RUN
+def _score(english: str, other: str) -> float:
+    own = _variety(other)
+    if own == (1.0, 1.0):
+        return 1.0
+    return min(1.0, *(share / expected for share, expected in zip(own, _variety(english), strict=True)))
 
 
-def _characters(text: str) -> tuple[Sequence[str], int]:
-    return "".join(text.split()), _CHARACTER_RUN
-
-
-def _different(items: Sequence[str], length: int) -> float:
-    runs = [tuple(items[start : start + length]) for start in range(len(items) - length + 1)]
-    return len(set(runs)) / len(runs) if runs else 1.0
+def _variety(text: str) -> tuple[float, float]:
+    """Share of different ones among the runs of words, and among those of characters."""
+    words = text.split()
+    runs = list(zip(*(words[start:] for start in range(_RUN)), strict=False))
+    letters = "".join(words)
+    count = len(letters) - _CHARACTER_RUN + 1
+    characters = {letters[start : start + _CHARACTER_RUN] for start in range(count)}
+    return len(set(runs)) / len(runs) if runs else 1.0, len(characters) / count if count > 0 else 1.0

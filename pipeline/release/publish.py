@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.filters import filter as filtering
+from pipeline.filters.policy import Reasons
 from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
 from pipeline.release import tables
@@ -27,9 +28,8 @@ from pipeline.sources.download import split_rows
 from pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from pipeline.tally import Tally
 from pipeline.translation.translate import model_of
-from pipeline.work import Unit
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 LATEST = "releases/latest.json"
 
@@ -55,7 +55,7 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     licence = settings.translation.licence or model.licence
     if licence is None:
         raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    scored = filtering.units(settings, store)
+    scored = filtering.shards(settings, store)
     version = _version(settings, scored, store, licence)
     path = f"releases/{version}"
     if store.exists(f"{path}/{MANIFEST}"):
@@ -80,12 +80,12 @@ def _point(store: Store, version: str) -> None:
     store.write(LATEST, json_bytes({"version": version}))
 
 
-def _version(settings: Settings, scored: list[Unit], store: Store, licence: str) -> str:
+def _version(settings: Settings, scored: list[filtering.Shard], store: Store, licence: str) -> str:
     cards = download.training_cards(settings)
     content = fingerprint(
         stage="publish",
         version=VERSION,
-        scored=[[unit.path, unit.result(store).checksum] for unit in scored],
+        scored=[[unit.path, unit.result(store).checksum] for shard in scored for unit in (shard.scored, shard.compared)],
         english=[unit.result(store).checksum for unit in download.units(settings)],
         filters=settings.filters.model_dump(),
         release=settings.release.model_dump(),
@@ -116,10 +116,10 @@ class _Writer:
 
 
 def _write(
-    settings: Settings, store: Store, folder: str, version: str, scored: list[Unit], licence: str, progress: Progress
+    settings: Settings, store: Store, folder: str, version: str, scored: list[filtering.Shard], licence: str, progress: Progress
 ) -> dict[str, Any]:
     writer = _Writer(store, folder, settings.release.shard_rows)
-    progress.start("publish", 2 * (1 + len(settings.languages)) + 1, "tables")
+    progress.start("publish", 3 * len(settings.languages) + 3, "tables")
     english = {unit.source: unit.result(store) for unit in download.units(settings)}
     decided = filtering.decide(settings, store)
     rows = {table: tables.place_rows(store, english, table) for table in schema.TEXTS}
@@ -127,13 +127,21 @@ def _write(
         writer.table(f"{table}/{ENGLISH.code}", tables.english_texts(store, english, table, rows[table]))
         progress.advance("publish", 1)
         for code in settings.languages:
-            units = {source: [u for u in scored if (u.source, u.language, u.table) == (source, code, table)] for source in english}
+            shards = _by_source(scored, english, code, table)
             reasons = {source: decided[(source, code, table)] for source in english}
-            writer.table(f"{table}/{code}", tables.translated_texts(store, units, reasons, table, rows[table]))
+            writer.table(f"{table}/{code}", tables.translated_texts(store, shards, reasons, table, rows[table]))
             progress.advance("publish", 1)
+    rejected: dict[str, int] = {}
+    for code in settings.languages:
+        parts = [
+            tables.rejected_texts(store, _by_source(scored, english, code, table), settings.filters, rows[table]) for table in schema.TEXTS
+        ]
+        rejected[code] = sum(len(part) for part in parts)
+        writer.table(f"rejected/{code}", pa.concat_tables(parts))
+        progress.advance("publish", 1)
     writer.table("pairs", _pairs(settings, store, english, decided, rows))
     progress.advance("publish", 1)
-    manifest = _manifest(settings, store, version, english, decided, rows, licence)
+    manifest = _manifest(settings, store, version, english, decided, rows, licence) | {"rejected": rejected}
     writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
     manifest["files"] = writer.files
     store.write(f"{folder}/{MANIFEST}", json_bytes(manifest))
@@ -141,11 +149,15 @@ def _write(
     return manifest
 
 
+def _by_source(scored: list[filtering.Shard], english: dict[str, Record], code: str, table: str) -> dict[str, list[filtering.Shard]]:
+    return {source: [shard for shard in scored if shard.key == (source, code, table)] for source in english}
+
+
 def _pairs(
     settings: Settings,
     store: Store,
     english: dict[str, Record],
-    decided: dict[tuple[str, str, str], filtering.Reasons],
+    decided: dict[tuple[str, str, str], Reasons],
     rows: dict[str, tables.Rows],
 ) -> pa.Table:
     parts = []
@@ -162,7 +174,7 @@ def _manifest(
     store: Store,
     version: str,
     english: dict[str, Record],
-    decided: dict[tuple[str, str, str], filtering.Reasons],
+    decided: dict[tuple[str, str, str], Reasons],
     rows: dict[str, tables.Rows],
     licence: str,
 ) -> dict[str, Any]:

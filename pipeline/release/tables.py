@@ -14,9 +14,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.filters.filter import Reasons, read_scored
+from pipeline.filters import policy
+from pipeline.filters.filter import Shard
+from pipeline.filters.policy import Reasons
+from pipeline.filters.texts import english_wholes, whole
+from pipeline.settings import FilterSettings
 from pipeline.store import Record, Store
-from pipeline.work import Unit
 
 ENGLISH_BIT = 0
 """English is the first language of every release, and nothing English is rejected after cleaning."""
@@ -55,15 +58,15 @@ def english_texts(store: Store, english: Mapping[str, Record], table: str, rows:
     return pa.concat_tables(parts)
 
 
-def translated_texts(store: Store, scored: Mapping[str, list[Unit]], reasons: Mapping[str, Reasons], table: str, rows: Rows) -> pa.Table:
+def translated_texts(store: Store, scored: Mapping[str, list[Shard]], reasons: Mapping[str, Reasons], table: str, rows: Rows) -> pa.Table:
     """The texts of a release in one language: a rejected one is null, its scores stay.
 
     `scored` and `reasons` are by source.
     """
     target = schema.released_texts(table)
     parts = []
-    for source, units in scored.items():
-        texts = pa.concat_tables([read_scored(store, unit) for unit in units])
+    for source, shards in scored.items():
+        texts = pa.concat_tables([shard.read(store) for shard in shards])
         reason = pa.array(reasons[source], pa.string())
         columns = _columns(texts) | {"reject_reason": reason}
         for name in ("title", "text"):
@@ -71,6 +74,46 @@ def translated_texts(store: Store, scored: Mapping[str, list[Unit]], reasons: Ma
                 columns[name] = pc.if_else(pc.is_null(reason), columns[name], None)
         parts.append(_table(columns, target).take(pa.array(rows.new[source])))
     return pa.concat_tables(parts)
+
+
+def rejected_texts(store: Store, scored: Mapping[str, list[Shard]], filters: FilterSettings, rows: Rows) -> pa.Table:
+    """What was rejected of one table in one language, with all scores and all reasons that hit.
+
+    `scored` is by source.
+    """
+    parts = [schema.REJECTED_TEXTS.empty_table()]
+    for source, shards in scored.items():
+        start = 0
+        for shard in shards:
+            _, code, table = shard.key
+            texts, english = shard.read(store), shard.english(store)
+            hits = policy.hits(texts, english, filters.of(code, table))
+            places = np.arange(start, start + len(texts))
+            fallen = np.any(list(hits.values()), axis=0) & np.isin(places, rows.new[source])
+            chosen = np.flatnonzero(fallen)
+            taken = texts.take(pa.array(chosen))
+            titles = taken["title"].to_pylist() if "title" in taken.column_names else [""] * len(chosen)
+            columns = _columns(taken) | {
+                "table": pa.array([table] * len(chosen), pa.string()),
+                "row": pa.array(rows.places[source][places[chosen]]),
+                "source": pa.array([source] * len(chosen), pa.string()),
+                "reasons": pa.array(policy.all_reasons(hits, chosen.tolist()), pa.list_(pa.string())),
+                "english": pa.array(english_wholes(english.take(pa.array(chosen))), pa.string()),
+                "text": pa.array(
+                    [
+                        None if text is None else whole(title or "", text)
+                        for title, text in zip(titles, taken["text"].to_pylist(), strict=True)
+                    ],
+                    pa.string(),
+                ),
+            }
+            parts.append(_table(columns, schema.REJECTED_TEXTS))
+            start += len(texts)
+    return pa.concat_tables(parts)
+
+
+def _whole(title: str | None, text: str | None) -> str | None:
+    return None if text is None else whole(title or "", text)
 
 
 def survival(reasons: list[Reasons]) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """The stage `download`: from data cards to unique, clean English queries, passages and pairs.
 
-Makes the units `english/SOURCE`, each with the tables `queries`, `passages`, `pairs` and `rejected`. Rows pass
+Makes the units `english/SOURCE`, each with the tables `queries`, `passages`, `answers`, `pairs` and `rejected`. Rows pass
 through in batches, and what has to be known of all of them is kept on disk: memory does not grow with a source.
 """
 
@@ -36,7 +36,7 @@ from pipeline.sources.words import words
 from pipeline.store import Store, UnitWriter, fingerprint
 from pipeline.work import Outcome, Unit, run_units, versions
 
-VERSION = 2
+VERSION = 3
 """Raise it when the stage makes something else of the same input."""
 
 _BATCH = 10_000
@@ -247,6 +247,8 @@ class _Source:
                 writer.write_table(f"{name}/{shard:05d}.parquet", table.select(target.names))
                 if parallel:
                     writer.write_table(f"{name}_keys/{shard:05d}.parquet", table.select(schema.KEYS.names))
+        for shard, table in enumerate(shards(map(_as_table, self.duplicates.answers()), rows, schema.ANSWERS)):
+            writer.write_table(f"answers/{shard:05d}.parquet", table)
         pairs = (table.append_column("source", _constant(self.card.name, table)) for table in self.links.pick(self.duplicates.pairs()))
         for shard, table in enumerate(shards(pairs, rows, schema.PAIRS)):
             self.kept_rows += table.num_rows
@@ -298,6 +300,10 @@ def _with_ids(table: pa.Table) -> pa.Table:
     titles = table["title"].to_pylist()
     ids = [text_id(title, text) if keyed else text_id(text) for title, text in zip(titles, table["text"].to_pylist(), strict=True)]
     return table.append_column("id", pa.array(ids))
+
+
+def _as_table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
 
 
 def _constant(value: str, table: pa.Table) -> pa.Array:

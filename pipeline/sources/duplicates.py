@@ -210,6 +210,13 @@ class Duplicates:
             ORDER BY firsts.row"""
         )
 
+    def answers(self) -> Iterator[pa.RecordBatch]:
+        """`answers`, sorted, of each passage's questions, row by row of the finished table."""
+        yield from self._read(
+            """SELECT coalesce(list(DISTINCT answer ORDER BY answer) FILTER (WHERE answer <> ''), []) AS answers FROM passages_row
+            LEFT JOIN firsts ON firsts.passage = root LEFT JOIN rows ON rows.row = firsts.row GROUP BY number ORDER BY number"""
+        )
+
     def repeated(self) -> Iterator[pa.RecordBatch]:
         """`mention` (the row), `reason` and `first` (the position of the row it repeats) of the rows that are no new link, in order."""
         yield from self._read(

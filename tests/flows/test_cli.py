@@ -36,11 +36,11 @@ def test_a_run_ends_by_showing_what_was_made_and_does_nothing_twice(project: Pro
     project.source("questions", [ALDO])
     first = run(environment, "run", project.profile(), "--store", tmp_path / "store")
     assert (first.returncode, first.stderr.count("error")) == (0, 0)
-    assert "Done: 8 units of work; 0 were in the store already." in first.stdout
+    assert "Done: 10 units of work; 0 were in the store already." in first.stdout
     assert "Release test-" in first.stdout
     second = run(environment, "run", project.profile(), "--store", tmp_path / "store")
     assert second.returncode == 0
-    assert "Nothing to do: all 8 units of work are in the store already." in second.stdout
+    assert "Nothing to do: all 10 units of work are in the store already." in second.stdout
     assert "(unchanged)" in second.stdout
     shown = run(environment, "batches", tmp_path / "store", "--batch-size", 1, "--language", "en", "--language", "de")
     assert shown.returncode == 0

@@ -28,15 +28,15 @@ def test_refresh_runs_all_stages_and_then_only_what_is_new(project: Project, tmp
     project.source("questions", [ALDO])
     profile, store = str(project.profile()), str(tmp_path / "store")
     first = refresh(profile, store)
-    # one source, one segmentation, and for each of two languages a translation and two tables of scores
-    assert first.outcome == Outcome(done=1 + 1 + 2 + 4)
+    # one source, one segmentation; for each of two languages a translation and two tables of scores; each table compared
+    assert first.outcome == Outcome(done=1 + 1 + 2 + 4 + 2)
     assert first.release.new
     second = refresh(profile, store)
-    assert second.outcome == Outcome(skipped=8)
+    assert second.outcome == Outcome(skipped=10)
     assert second.release == publish_stage(project.settings(), Store(store))
     assert not second.release.new
     third = refresh(str(project.profile(languages=["de", "ar", "es"])), store)
-    assert third.outcome == Outcome(done=3, skipped=8)
+    assert third.outcome == Outcome(done=3 + 2, skipped=8)
     assert third.release.path != first.release.path
 
 
@@ -68,7 +68,7 @@ def test_progress_and_counts_are_artifacts(project: Project, tmp_path: Path) -> 
     counts = release.manifest["sources"]["questions"]["languages"]["tur_Latn"]["pairs"]
     assert json.loads(kept["data"]) == [{"source": "questions", "language": "tur_Latn", "read": counts["read"], "kept": counts["kept"]}]
     progress = [artifact for artifact in artifacts if artifact["type"] == "progress"]
-    assert {artifact["description"].split(":")[0] for artifact in progress[:4]} == {"download", "segment", "translate", "filter"}
+    assert {artifact["description"].split(":")[0] for artifact in progress[:5]} == {"download", "segment", "translate", "filter", "compare"}
     assert all(artifact["data"] == 100.0 for artifact in progress[:4])
 
 

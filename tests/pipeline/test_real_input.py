@@ -23,15 +23,7 @@ def test_xquad_runs_through_and_its_garbage_translations_are_rejected(project: P
     assert (counts["queries"]["read"], counts["passages"]["read"], counts["pairs"]["read"]) == (1185, 240, 1185)
     assert counts["queries"]["kept"] <= 0.07 * 1185  # short questions whose way back happens to look alike
     assert counts["passages"]["kept"] == 0
-    assert set(counts["passages"]["rejected"]) <= {
-        "language",
-        "copied",
-        "repetition",
-        "numbers",
-        "length",
-        "round_trip",
-        "translation_fault",
-    }
+    assert sum(counts["passages"]["rejected"].values()) == 240
     assert counts["pairs"]["kept"] == 0
     opened = open_release(store.root)
     assert opened.texts("passages", "eng_Latn").num_rows == 240

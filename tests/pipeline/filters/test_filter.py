@@ -2,48 +2,88 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
-from pipeline.filters.filter import decide, filter_texts, read_english, read_scored, units
+from pipeline import schema
+from pipeline.filters.filter import Shard, comparisons, decide, filter_texts, shards, units
+from pipeline.filters.measure import compare
 from pipeline.filters.round_trip import chrf_scores
+from pipeline.filters.texts import english_wholes
 from pipeline.identification import language_scores
 from pipeline.languages import LANGUAGES
-from pipeline.settings import FilterSettings
+from pipeline.settings import FilterException, FilterSettings
 from pipeline.sources.download import units as download_units
 from pipeline.tally import Tally
 from pipeline.work import Outcome
 from tests.conftest import Run
 
 
+def shard_of(run: Run, table: str, code: str) -> Shard:
+    return next(shard for shard in shards(run.settings, run.store) if shard.key[1:] == (code, table))
+
+
 def test_every_english_row_is_scored_in_every_language(sample_run: Run) -> None:
     english = download_units(sample_run.settings)[0].result(sample_run.store)
-    for unit in units(sample_run.settings, sample_run.store):
-        scored, source = read_scored(sample_run.store, unit), read_english(sample_run.store, unit)
+    found = shards(sample_run.settings, sample_run.store)
+    assert {shard.key[1] for shard in found} == set(sample_run.settings.languages)
+    for shard in found:
+        scored, source = shard.read(sample_run.store), shard.english(sample_run.store)
+        assert scored.schema == schema.scored(shard.key[2])
         assert scored["id"].to_pylist() == source["id"].to_pylist()
-        assert scored.num_rows == english.files[f"{unit.table}/{unit.shard:05d}.parquet"].rows
+        assert scored.num_rows == english.files[f"{shard.key[2]}/{shard.scored.shard:05d}.parquet"].rows
         assert pc.all(pc.is_valid(scored["chrf"])).as_py()
 
 
 def test_scores_are_those_of_the_texts_put_together(sample_run: Run) -> None:
-    unit = next(u for u in units(sample_run.settings, sample_run.store) if (u.table, u.language) == ("passages", "deu_Latn"))
-    scored, english = read_scored(sample_run.store, unit).to_pylist(), read_english(sample_run.store, unit).to_pylist()
+    shard = shard_of(sample_run, "passages", "deu_Latn")
+    scored, english = shard.read(sample_run.store).to_pylist(), shard.english(sample_run.store)
     texts = ["\n".join(filter(None, (row["title"], row["text"]))) for row in scored]
-    originals = ["\n".join(filter(None, (row["title"], row["text"]))) for row in english]
+    originals = english_wholes(english)
+    assert originals == ["\n".join(filter(None, (row["title"], row["text"]))) for row in english.to_pylist()]
     assert [row["language"] for row in scored] == language_scores(texts, LANGUAGES.find("de"))
     expected = chrf_scores(originals, [row["back_translation"] for row in scored])
     assert all(abs(row["chrf"] - score) < 0.001 for row, score in zip(scored, expected, strict=True))
 
 
+def test_answers_are_looked_for_in_the_passages_that_hold_them(sample_run: Run) -> None:
+    passages = shard_of(sample_run, "passages", "deu_Latn").read(sample_run.store)
+    queries = shard_of(sample_run, "queries", "deu_Latn").read(sample_run.store)
+    assert queries["answers"].null_count == queries.num_rows
+    found = [score for score in passages["answers"].to_pylist() if score is not None]
+    assert len(found) > 0.9 * passages.num_rows
+    assert sum(score == 100 for score in found) > 0.7 * len(found)
+
+
+def test_languages_bear_witness_for_each_other(sample_run: Run) -> None:
+    compared = [unit for unit in comparisons(sample_run.settings, sample_run.store) if unit.table == "queries"]
+    assert [sorted(unit.inputs) for unit in compared] == [sorted(sample_run.settings.languages)] * len(compared)
+    here = [shard for shard in shards(sample_run.settings, sample_run.store) if shard.key[2] == "queries"]
+    tables = {shard.key[1]: shard.read(sample_run.store) for shard in here}
+    backs, chrf, ratio = (
+        {code: table[name].to_pylist() for code, table in tables.items()} for name in ("back_translation", "chrf", "length_ratio")
+    )
+    expected = compare(english_wholes(here[0].english(sample_run.store)), backs, chrf, ratio)
+    for code, table in tables.items():
+        assert table["names"].to_pylist() == [None if s is None else pc.cast(s, "float32").as_py() for s in expected[code]["names"]]
+
+
 def test_chinese_sentences_stand_without_spaces_between_them(sample_run: Run) -> None:
-    unit = next(u for u in units(sample_run.settings, sample_run.store) if (u.table, u.language) == ("passages", "zho_Hans"))
-    texts = read_scored(sample_run.store, unit)["text"].to_pylist()
+    texts = shard_of(sample_run, "passages", "zho_Hans").read(sample_run.store)["text"].to_pylist()
     assert any(text.count("。") > 1 for text in texts)
     assert not any("。 " in text for text in texts)
 
 
 def test_a_threshold_scores_and_translates_nothing_again(sample_run: Run) -> None:
     settings = sample_run.settings
-    strict = settings.model_copy(update={"filters": FilterSettings(min_chrf=99, min_chrf_short=99)})
-    count = len(units(settings, sample_run.store))
+    strict = settings.model_copy(update={"filters": FilterSettings(min_chrf=99)})
+    count = len(units(settings, sample_run.store)) + len(comparisons(settings, sample_run.store))
     assert filter_texts(strict, sample_run.store) == Outcome(skipped=count)
     tallies = [sum((Tally.of(reasons) for reasons in decide(choice, sample_run.store).values()), Tally()) for choice in (settings, strict)]
     assert tallies[0].read == tallies[1].read
     assert tallies[1].kept < tallies[0].kept
+
+
+def test_an_exception_holds_for_its_language_and_kind_only(sample_run: Run) -> None:
+    exception = FilterException.model_validate({"for_language": "de", "for_kind": "question", "min_chrf": 100.0, "min_names": None})
+    settings = sample_run.settings.model_copy(update={"filters": FilterSettings(exceptions=[exception])})
+    before, after = decide(sample_run.settings, sample_run.store), decide(settings, sample_run.store)
+    changed = {key for key in before if before[key] != after[key]}
+    assert {(code, table) for _, code, table in changed} == {("deu_Latn", "queries")}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import schema
-from pipeline.filters.policy import reasons
+from pipeline.filters.policy import REASONS, all_reasons, hits, reasons
 from pipeline.settings import FilterSettings
 from pipeline.tally import Tally
 
@@ -16,6 +16,7 @@ SHORT, LONG = "A short text.", "A long text. " * 10
 def scored(*rows: tuple[str, float | None, float | None, int]) -> pa.Table:
     names = ("text", "language", "chrf", "faults")
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns["token_sort"] = columns["chrf"]
     filled = {"id": ["x"] * len(rows), "back_translation": [""] * len(rows), **columns}
     filled |= {name: [None] * len(rows) for name in schema.SCORES.names if name not in filled}
     target = schema.scored("queries")
@@ -38,7 +39,7 @@ def test_each_reason_and_its_order() -> None:
 
 def test_short_texts_have_a_threshold_of_their_own() -> None:
     table = scored(("gut", 1, 27, 0), ("gut", 1, 27, 0))
-    assert reasons(table, english(SHORT, LONG), FilterSettings(min_chrf=30, min_chrf_short=25)) == [None, "round_trip"]
+    assert reasons(table, english(SHORT, LONG), FilterSettings(min_round_trip=30, min_round_trip_short=25)) == [None, "round_trip"]
 
 
 def test_a_check_that_is_off_rejects_nothing() -> None:
@@ -64,16 +65,43 @@ def test_a_stricter_threshold_never_keeps_more_and_nothing_vanishes(
     ("score", "bad", "good", "reason"),
     [
         ("script", 0.4, 0.6, "script"),
-        ("copied", 0.2, 0.1, "copied"),
-        ("repetition", 0.8, 0.9, "repetition"),
+        ("copied", 0.26, 0.25, "copied"),
+        ("untranslated", 0.16, 0.15, "untranslated"),
+        ("repetition", 0.7, 0.8, "repetition"),
+        ("marks", 0.5, 0.75, "marks"),
+        ("ending", 0.0, 1.0, "ending"),
+        ("sentences", 0.25, 0.34, "sentences"),
         ("numbers", 0.5, 1.0, "numbers"),
-        ("length_ratio", 0.5, 0.6, "length"),
-        ("length_ratio", 1.7, 1.6, "length"),
+        ("names", 0.5, 0.6, "names"),
+        ("answers", 40.0, 60.0, "answers"),
+        ("length_ratio", 0.4, 0.6, "length"),
+        ("length_ratio", 1.9, 1.7, "length"),
+        ("length_outlier", 0.5, 0.7, "outlier"),
+        ("length_outlier", 1.9, 1.7, "outlier"),
     ],
 )
 def test_each_threshold_rejects_what_is_beyond_it(score: str, bad: float, good: float, reason: str) -> None:
     table = scored(("gut", 1, 90, 0), ("gut", 1, 90, 0), ("gut", 1, 90, 0))
     table = table.set_column(table.schema.get_field_index(score), score, pa.array([bad, good, None], pa.float32()))
     assert reasons(table, english(LONG, LONG, LONG), FilterSettings()) == [reason, None, None]
-    if reason == "length":
+    if score.startswith("length"):
         assert reasons(table, english(SHORT, SHORT, SHORT), FilterSettings()) == [None, None, None]
+
+
+def test_all_reasons_that_hit_are_told() -> None:
+    table = scored(("good", 0, 20, 1), ("gut", 1, 90, 0))
+    found = hits(table, english(LONG, LONG), FilterSettings())
+    assert tuple(found) == REASONS
+    assert all_reasons(found, [0, 1]) == [["translation_fault", "language", "round_trip"], []]
+
+
+def test_a_text_that_the_source_lacks_is_missing_and_not_empty() -> None:
+    table = scored((None, None, None, 0), (" ", None, None, 0))
+    assert reasons(table, english(LONG, LONG), FilterSettings()) == ["missing", "empty"]
+
+
+def test_a_threshold_of_null_is_off() -> None:
+    table = scored(("gut", 1, 90, 0)).set_column(5, "untranslated", pa.array([1.0], pa.float32()))
+    assert table.column_names[5] == "untranslated"
+    assert reasons(table, english(LONG), FilterSettings()) == ["untranslated"]
+    assert reasons(table, english(LONG), FilterSettings(max_untranslated=None)) == [None]

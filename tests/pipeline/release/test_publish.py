@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline import schema
 from pipeline.batches import open_release
 from pipeline.errors import UserError
 from pipeline.filters.filter import decide, filter_texts
@@ -129,7 +130,7 @@ def test_publishing_again_changes_nothing_and_a_threshold_makes_a_new_release(sa
     again = publish(sample_run.settings, sample_run.store)
     assert not again.new
     assert again.manifest == json.loads((sample_run.folder / "manifest.json").read_text(encoding="utf-8"))
-    strict = sample_run.settings.model_copy(update={"filters": FilterSettings(min_chrf=99, min_chrf_short=99)})
+    strict = sample_run.settings.model_copy(update={"filters": FilterSettings(min_chrf=99)})
     other = publish(strict, sample_run.store)
     assert other.new
     assert other.path != sample_run.release.path
@@ -145,7 +146,8 @@ def test_a_text_of_two_sources_is_one_row(project: Project, store: Store) -> Non
     project.source("questions", [article(shared, ("How long is the river Aldo in Velu?", "740"))])
     project.source("more", [article("The river Hintu is 122 kilometres long.", ("How long is the river Hintu in Velu?", "122")),
                             article(shared, ("How long is the river Aldo in Orso?", "740"))])  # fmt: skip
-    settings = project.settings(sources=["./questions.md", "./more.md"], languages=["de"], filters={"min_chrf": 0, "min_chrf_short": 0})
+    lenient = {"min_round_trip": None, "min_round_trip_short": None}
+    settings = project.settings(sources=["./questions.md", "./more.md"], languages=["de"], filters=lenient)
     for stage in (download, translate, filter_texts):
         stage(settings, store)
     release = publish(settings, store)
@@ -203,3 +205,20 @@ def test_a_model_without_a_licence_stops_the_release(project: Project, store: St
         publish(settings, store)
     named = project.settings(translation={"model": str(tmp_path / "bare"), "licence": "MIT"})
     assert publish(named, store).manifest["licence"] == "CC0-1.0 AND MIT"
+
+
+def test_every_rejected_text_stays_with_its_scores_and_all_reasons(sample_run: Run) -> None:
+    manifest = sample_run.release.manifest
+    for code in LANGUAGES[1:]:
+        rejected = table(sample_run, f"rejected/{code}")
+        assert len(rejected) == manifest["rejected"][code]
+        released = {name: table(sample_run, f"{name}/{code}") for name in ("queries", "passages")}
+        fallen = [(name, row) for name, rows in released.items() for row, text in enumerate(rows) if text["reject_reason"]]
+        assert [(row["table"], row["row"]) for row in rejected] == fallen
+        for row in rejected:
+            beside = released[row["table"]][row["row"]]
+            assert row["reasons"][0] == beside["reject_reason"] and beside["text"] is None
+            assert row["text"] and row["english"] and row["id"] == beside["id"]
+            assert {name: row[name] for name in schema.SCORES.names} == {name: beside[name] for name in schema.SCORES.names}
+        counts = manifest["sources"]["questions"]["languages"][code]
+        assert len(rejected) == sum(sum(counts[name]["rejected"].values()) for name in ("queries", "passages"))
