@@ -11,7 +11,7 @@ sample: $(VENV)/.installed
 	$(BIN)/parallel-qa run sample --store $(STORE)
 	$(BIN)/parallel-qa batches $(STORE) --batch-size 32 --show 3
 
-test: $(VENV)/.tested
+test: $(VENV)/.tested $(VENV)/.browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,6 +35,15 @@ $(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/python
 
 $(VENV)/.tested: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,convert,s3]'
+	@touch $@
+
+# Pages are tested in a browser: one that is there, else the system's package or Playwright's download. Without any, those
+# tests are skipped.
+$(VENV)/.browser: | $(VENV)/.tested
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -yqq --no-install-recommends chromium; } > /dev/null 2>&1 \
+	  || timeout 300 $(BIN)/playwright install chromium > /dev/null 2>&1 \
+	  || echo "No Chromium is to be had here: the tests of pages will be skipped."
 	@touch $@
 
 # Newest versions that pyproject.toml allows, as exact versions.

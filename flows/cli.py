@@ -154,10 +154,11 @@ def filter_texts(
             outcome = flow(profile, store)
         _report_outcome(outcome)
     choices = [settings.filters, other.filters] if changed else [settings.filters]
-    table = Table("source", "language", "table", "read", "kept", *(["kept then"] if changed else []), "rejected")
+    columns = ["source", "language", "table", "read", "kept", *(["kept then"] if changed else [])]
+    table = Table(*(Column(name, no_wrap=True) for name in columns), "rejected")
     for (source, code, name), counts in tallies(settings, Store(store, writable=not dry_run), choices).items():
         why = ", ".join(f"{reason} {count}" for reason, count in counts[-1].rejected.most_common())
-        table.add_row(source, code, name, str(counts[0].read), *(f"{count.kept} ({_percent(count.to_json())} %)" for count in counts), why)
+        table.add_row(source, code, name, str(counts[0].read), *(str(count.kept) for count in counts), why)
     out.print(table)
 
 
@@ -195,6 +196,14 @@ def report(
 
     output.write_text(report_page(load_settings(profile), Store(store, writable=False), rows), encoding="utf-8")
     out.print(f"Report: {output}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def languages() -> None:
+    """List NLLB's languages and what says whether a text is in them, as a Markdown table."""
+    from pipeline.identification import table
+
+    print(table())
 
 
 @app.command()

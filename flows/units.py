@@ -12,7 +12,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, as_completed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.display import current_progress
@@ -39,13 +39,18 @@ def thread_runner(workers: int) -> TaskRunner[PrefectFuture[Any]]:
     return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
 
 
+def process_runner(workers: int) -> TaskRunner[PrefectFuture[Any]]:
+    """Runs so many units at once, each in a process: for work that keeps Python busy."""
+    return cast(TaskRunner[PrefectFuture[Any]], ProcessPoolTaskRunner(max_workers=workers))
+
+
 def runner_named(name: str) -> TaskRunner[PrefectFuture[Any]]:
     """Prefect's own runners for more than one machine: "dask" or "ray", on the cluster that their own settings name.
 
     Raises UserError where there is none of that name or its extra is not installed.
     """
     if name not in ("dask", "ray"):
-        raise UserError(f"runner: {name!r} is none of threads, dask, ray")
+        raise UserError(f"runner: {name!r} is none of threads, dask, ray (and processes, to filter)")
     try:
         if name == "dask":
             from prefect_dask.task_runners import DaskTaskRunner

@@ -49,6 +49,22 @@ def voices(language: Language) -> list[str]:
     return [name for name, voice in _VOICES.items() if language.labels & _known(voice)]
 
 
+def group(language: Language) -> list[Language]:
+    """The other languages that no tool tells apart from `language`."""
+    return [other for other in LANGUAGES if other != language and other.labels & language.labels]
+
+
+def table() -> str:
+    """For each language of the table what says whether a text is in it, in Markdown."""
+    lines = ["| code | tag | language | what decides | not told apart from |", "| --- | --- | --- | --- | --- |"]
+    for language in LANGUAGES:
+        asked = voices(language)
+        what = "its script" if asked == ["script"] else ", ".join(asked) or "script; not English"
+        others = ", ".join(other.code for other in group(language) if other.script == language.script)
+        lines.append(f"| {language.code} | {language.tag} | {language.name} | {what} | {others} |")
+    return "\n".join(lines)
+
+
 def _judge(language: Language, slow: bool) -> Callable[[str], float | None]:
     if language.script in _sole_scripts():
         return lambda text: 1.0

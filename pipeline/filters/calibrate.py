@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import schema
 from pipeline.filters import policy
 from pipeline.filters.policy import RULES, Rule
 from pipeline.settings import Thresholds
@@ -49,7 +50,7 @@ class Batch:
     def take(self, rows: NDArray[np.bool_]) -> Batch:
         """The rows that `rows` picks."""
         mask = pa.array(rows)
-        return Batch(self.scored.filter(mask), self.english.filter(mask))
+        return Batch(self.scored.filter(mask), self.english.filter(mask), None if self.good is None else self.good[rows])
 
 
 def propose(batch: Batch, thresholds: Thresholds, keep: float) -> Thresholds:
@@ -82,7 +83,7 @@ def kept_share(batch: Batch, thresholds: Thresholds) -> float:
 
 def changes(before: Thresholds, after: Thresholds) -> dict[str, Any]:
     """The settings in which the two differ, with the values of `after`."""
-    return {name: value for name, value in after.model_dump().items() if value != getattr(before, name)}
+    return {name: getattr(after, name) for name in Thresholds.model_fields if getattr(after, name) != getattr(before, name)}
 
 
 def _at(batch: Batch, thresholds: Thresholds, share: float) -> Thresholds:
@@ -115,8 +116,9 @@ def _quantile(scores: NDArray[np.float32], rule: Rule, share: float) -> float | 
 
 
 def conjoin(batches: Sequence[Batch]) -> Batch:
-    """Several batches as one."""
+    """Several batches as one; they may be of questions and of passages."""
     good = None
     if any(batch.good is not None for batch in batches):
         good = np.concatenate([np.ones(len(batch.scored), bool) if batch.good is None else batch.good for batch in batches])
-    return Batch(pa.concat_tables([batch.scored for batch in batches]), pa.concat_tables([batch.english for batch in batches]), good)
+    scored = pa.concat_tables([batch.scored.select(["text", *schema.SCORES.names]) for batch in batches])
+    return Batch(scored, pa.concat_tables([batch.english.select(["text"]) for batch in batches]), good)

@@ -73,6 +73,12 @@ def units(settings: Settings, store: Store) -> list[Unit]:
     ]
 
 
+def texts_to_score(settings: Settings, store: Store) -> int:
+    """How many texts, counted in each language, the store holds no scores of."""
+    missing = [unit for unit in units(settings, store) if not unit.done(store)]
+    return sum(unit.inputs["english"].result(store).files[_file(unit)].rows or 0 for unit in missing)
+
+
 def comparisons(settings: Settings, store: Store) -> list[Unit]:
     """One unit an English shard, for all its languages; each must have been scored."""
     together: dict[tuple[str, str, int], list[Unit]] = {}

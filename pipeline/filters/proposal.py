@@ -38,8 +38,8 @@ class Proposal:
     def to_yaml(self) -> str:
         """The proposal as it goes into a profile: what is not the default."""
         content: dict[str, Any] = changes(Thresholds(), self.filters)
-        exceptions = [exception.model_dump(exclude_unset=True) for exception in self.filters.exceptions]
-        content.pop("exceptions", None)
+        given = [exception.model_dump(exclude_unset=True) for exception in self.filters.exceptions]
+        exceptions = [dict(sorted(exception.items(), key=lambda item: not item[0].startswith("for_"))) for exception in given]
         return yaml.safe_dump({"filters": content | ({"exceptions": exceptions} if exceptions else {})}, sort_keys=False)
 
 
@@ -102,8 +102,8 @@ def _batches(settings: Settings, store: Store, marks: Marks | None) -> Iterable[
         thought = [marks.get((code, table, text_id)) for text_id in batch.scored["id"].to_pylist()]
         chosen = np.array([mark is not None for mark in thought], dtype=bool)
         if chosen.any():
-            taken = batch.take(chosen)
-            yield shard, Batch(taken.scored, taken.english, np.array([mark for mark in thought if mark is not None], dtype=bool))
+            good = np.array([mark is True for mark in thought], dtype=bool)
+            yield shard, Batch(batch.scored, batch.english, good).take(chosen)
 
 
 def _share(found: Sequence[tuple[Shard, Batch]], filters: FilterSettings, good: bool) -> float:

@@ -126,7 +126,7 @@ class _Seen:
             scores = policy.score(scored, name)
             counts, _ = np.histogram(np.clip(scores[~np.isnan(scores)], low, high), _BINS, (low, high))
             self._histograms[name, code] = self._histograms.get((name, code), np.zeros(_BINS, np.int64)) + counts
-        numbers = np.array([xxhash.xxh3_64_intdigest(text_id) for text_id in scored["id"].to_pylist()], dtype=np.uint64)
+        numbers = np.array([xxhash.xxh3_64_intdigest(text_id.encode()) for text_id in scored["id"].to_pylist()], dtype=np.uint64)
         self._choose_shown(shard, scored, english, hits, numbers)
         self._choose_rejected(shard, scored, english, hits, reasons, numbers)
         self._shards += 1
@@ -189,12 +189,12 @@ class _Seen:
             margin = {"l": 50, "r": 10, "t": 40, "b": 30}
             figure = go.Figure(layout={"title": name, "height": 280, "margin": margin, "template": "plotly_white"})
             figure.update_yaxes(title="% of texts")
+            figure.update_xaxes(range=[low - 0.02 * (high - low), high + 0.02 * (high - low)])
             edges = np.linspace(low, high, _BINS + 1)
             for code, counts in lines.items():
                 shares = 100 * counts / counts.sum()
-                figure.add_scatter(
-                    x=edges[:-1].tolist(), y=shares.round(3).tolist(), name=LANGUAGES.find(code).name, mode="lines", line_shape="hv"
-                )
+                steps = [*shares.round(3).tolist(), round(float(shares[-1]), 3)]
+                figure.add_scatter(x=edges.tolist(), y=steps, name=LANGUAGES.find(code).name, mode="lines", line_shape="hv")
             for limit, label in self._limits(name):
                 figure.add_vline(x=limit, line_dash="dash", annotation_text=label, annotation_font_size=10)
             yield figure

@@ -88,3 +88,18 @@ def test_a_corrupt_shard_stops_the_run_and_deleting_its_folder_mends_it(project:
     again = refresh(profile, str(store)).release
     assert again == type(good)(good.path, False, again.manifest)
     assert pq.read_table(damaged).num_rows == 3
+
+
+def test_filtering_in_processes_makes_the_same_scores(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO, HINTU])
+    profile = str(project.profile())
+    stores = [Store(str(tmp_path / name)) for name in ("threads", "processes")]
+    for store in stores:
+        download(profile, store.url)
+        translate(profile, store.url)
+        assert filter_texts(profile, store.url, store.url.rsplit("/", 1)[-1]) == Outcome(done=6)
+    first, second = ({record.path: record.checksum for record in store.records("scored")} for store in stores)
+    assert first == second and len(first) == 4
+    assert filter_texts(profile, stores[1].url) == Outcome(skipped=6)
+    with pytest.raises(UserError, match="runner: 'spark' is none of"):
+        filter_texts(profile, stores[1].url, "spark")

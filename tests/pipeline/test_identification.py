@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.identification import language_scores, voices
+from pipeline.identification import language_scores, table, voices
 from pipeline.languages import LANGUAGES
+from pipeline.settings import HOUSE
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,9 @@ def test_real_questions_and_paragraphs_are_kept_and_english_copies_are_not(xquad
 def _texts(path: Path) -> list[str]:
     paragraphs = [p for article in json.loads(gzip.decompress(path.read_bytes()))["data"] for p in article["paragraphs"]]
     return [p["context"] for p in paragraphs] + [qa["question"] for p in paragraphs for qa in p["qas"]]
+
+
+def test_the_documented_table_is_what_is_done() -> None:
+    page = (HOUSE / "docs/languages.md").read_text(encoding="utf-8")
+    assert page.endswith(f"{table()}\n"), "write the output of `parallel-qa languages` into docs/languages.md"
+    assert page.count("\n| ") == 2 + len(LANGUAGES)
