@@ -91,7 +91,8 @@ def test_the_manifest_adds_up(sample_run: Run) -> None:
 def test_datasets_reads_every_configuration_of_the_card(sample_run: Run, tmp_path: Path) -> None:
     front = yaml.safe_load((sample_run.folder / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     names = [config["config_name"] for config in front["configs"]]
-    assert names == ["pairs", *(f"{name}-{code}" for name in ("queries", "passages") for code in LANGUAGES)]
+    texts = [f"{name}-{code}" for name in ("queries", "passages") for code in LANGUAGES]
+    assert names == ["pairs", *texts, *(f"rejected-{code}" for code in LANGUAGES[1:])]
     for name in names:
         loaded = datasets.load_dataset(str(sample_run.folder), name, split="train", cache_dir=str(tmp_path))
         assert loaded.num_rows == len(table(sample_run, name.replace("-", "/", 1)))
