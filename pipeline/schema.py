@@ -104,8 +104,8 @@ def scored(table: str) -> pa.Schema:
 
 
 def released_texts(table: str) -> pa.Schema:
-    """Schema of a release's `table`; `text` and `title` are null where `reject_reason` is not."""
-    return pa.schema([*TEXTS[table], ("reject_reason", pa.string()), *SCORES])
+    """Schema of a release's `table`; `text` and `title` are null where `reject_reason` is not; `source` provides the text."""
+    return pa.schema([*TEXTS[table], ("source", pa.string()), ("reject_reason", pa.string()), *SCORES])
 
 
 REJECTED_TEXTS = pa.schema(

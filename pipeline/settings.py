@@ -240,8 +240,12 @@ class FilterSettings(Thresholds):
 class ReleaseSettings(_Section):
     """How a release is laid out."""
 
-    shard_rows: int = Field(50_000, ge=1)
-    """Rows in one shard; shards of one table have the same rows in every language."""
+    shard_bytes: int = Field(64 * 2**20, ge=1)
+    """Bytes of English text in one shard, before compression; shards of one table have the same rows in every language."""
+    row_group_bytes: int = Field(2**20, ge=1)
+    """The same of a row group, which is what a reader has to decompress for one row."""
+    seed: int = Field(0, ge=0)
+    """The order of the rows: by a hash of their ids and this number."""
 
 
 class Settings(_Section):

@@ -46,7 +46,7 @@ def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
         for code in manifest["languages"]
     ]
     configs += [
-        {"config_name": f"rejected-{code}", "data_files": [{"split": "train", "path": f"rejected/{code}/*.parquet"}]}
+        {"config_name": f"rejected-{code}", "data_files": [{"split": "train", "path": f"rejected/{code}/*/*.parquet"}]}
         for code in manifest["languages"][1:]
     ]
     pairs = {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/*.parquet"}], "default": True}

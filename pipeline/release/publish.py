@@ -1,6 +1,6 @@
 """The stage `publish`: one release out of all that was kept.
 
-Makes `releases/NAME-FINGERPRINT/` with `queries/LANG`, `passages/LANG`, `pairs`, `manifest.json` and the
+Makes `releases/NAME-FINGERPRINT/` with `queries/LANG`, `passages/LANG`, `rejected/LANG`, `pairs`, `manifest.json` and the
 dataset card `README.md`, and points `releases/latest.json` at it.
 """
 
@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.filters import filter as filtering
-from pipeline.filters.policy import Reasons
 from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
-from pipeline.release import tables
+from pipeline.release.build import Built, build
 from pipeline.release.card import dataset_card
 from pipeline.release.licences import combined_licence
+from pipeline.release.manifest import FORMAT, MANIFEST, sealed
 from pipeline.settings import Settings
 from pipeline.sources import download
-from pipeline.sources.download import split_rows
+from pipeline.sources.card import Card
 from pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from pipeline.tally import Tally
 from pipeline.translation.translate import model_of
 
-VERSION = 2
-MANIFEST = "manifest.json"
+VERSION = 3
 LATEST = "releases/latest.json"
-
-_TEXT_OF = {"queries": "query", "passages": "passage"}
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     licence = settings.translation.licence or model.licence
     if licence is None:
         raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    scored = filtering.shards(settings, store)
-    version = _version(settings, scored, store, licence)
+    shards = filtering.shards(settings, store)
+    version = _version(settings, shards, store, licence)
     path = f"releases/{version}"
     if store.exists(f"{path}/{MANIFEST}"):
         _point(store, version)
@@ -66,7 +66,7 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     building = f"releases/.building-{version}" if store.local else path
     store.remove_folder(building)  # what a killed run left
     try:
-        manifest = _write(settings, store, building, version, scored, licence, progress)
+        manifest = _write(settings, store, building, version, shards, licence, progress)
         if store.local:
             store.move_folder(building, path)
     except BaseException:
@@ -80,12 +80,12 @@ def _point(store: Store, version: str) -> None:
     store.write(LATEST, json_bytes({"version": version}))
 
 
-def _version(settings: Settings, scored: list[filtering.Shard], store: Store, licence: str) -> str:
+def _version(settings: Settings, shards: list[filtering.Shard], store: Store, licence: str) -> str:
     cards = download.training_cards(settings)
     content = fingerprint(
         stage="publish",
         version=VERSION,
-        scored=[[unit.path, unit.result(store).checksum] for shard in scored for unit in (shard.scored, shard.compared)],
+        scored=[[unit.path, unit.result(store).checksum] for shard in shards for unit in (shard.scored, shard.compared)],
         english=[unit.result(store).checksum for unit in download.units(settings)],
         filters=settings.filters.model_dump(),
         release=settings.release.model_dump(),
@@ -96,126 +96,110 @@ def _version(settings: Settings, scored: list[filtering.Shard], store: Store, li
     return f"{settings.name}-{content[:8]}"
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A source's tables in the store."""
+
+    name: str
+    store: Store
+    record: Record
+    shards: list[filtering.Shard]
+
+    def english(self, table: str) -> Iterator[pa.Table]:
+        return (self.store.read_table(self.record, name) for name in self.record.shards(table))
+
+    def pairs(self) -> Iterator[pa.Table]:
+        return (self.store.read_table(self.record, name) for name in self.record.shards("pairs"))
+
+    def scored(self, code: str, table: str) -> Iterator[tuple[pa.Table, pa.Table]]:
+        for shard in self.shards:
+            if shard.key == (self.name, code, table):
+                yield shard.read(self.store), shard.english(self.store)
+
+
 @dataclass
 class _Writer:
     """Writes the files of a release and remembers their checksums."""
 
     store: Store
     folder: str
-    shard_rows: int
+    provenance: dict[str, Any]
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def table(self, name: str, table: pa.Table) -> None:
-        for shard, part in enumerate(split_rows(table, self.shard_rows)):
-            self.file(f"{name}/{shard:05d}.parquet", parquet_bytes(part), part.num_rows)
+    def shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
+        """A file of a table, which says itself what it is part of."""
+        table, *rest = name.split("/")
+        about = self.provenance | {"table": table} | ({"language": rest[0]} if len(rest) > 1 else {})
+        described = rows.replace_schema_metadata({"parallel-qa": json.dumps(about, sort_keys=True, ensure_ascii=False)})
+        self.file(name, parquet_bytes(described, group_rows), len(rows))
 
     def file(self, name: str, content: bytes, rows: int | None = None) -> None:
         self.store.write(f"{self.folder}/{name}", content)
         facts: dict[str, Any] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        self.files[name] = facts | ({} if rows is None else {"rows": rows})
+        with self.lock:
+            self.files[name] = facts | ({} if rows is None else {"rows": rows})
 
 
 def _write(
-    settings: Settings, store: Store, folder: str, version: str, scored: list[filtering.Shard], licence: str, progress: Progress
+    settings: Settings, store: Store, folder: str, version: str, shards: list[filtering.Shard], licence: str, progress: Progress
 ) -> dict[str, Any]:
-    writer = _Writer(store, folder, settings.release.shard_rows)
-    progress.start("publish", 3 * len(settings.languages) + 3, "tables")
-    english = {unit.source: unit.result(store) for unit in download.units(settings)}
-    decided = filtering.decide(settings, store)
-    rows = {table: tables.place_rows(store, english, table) for table in schema.TEXTS}
-    for table in schema.TEXTS:
-        writer.table(f"{table}/{ENGLISH.code}", tables.english_texts(store, english, table, rows[table]))
-        progress.advance("publish", 1)
-        for code in settings.languages:
-            shards = _by_source(scored, english, code, table)
-            reasons = {source: decided[(source, code, table)] for source in english}
-            writer.table(f"{table}/{code}", tables.translated_texts(store, shards, reasons, table, rows[table]))
-            progress.advance("publish", 1)
-    rejected: dict[str, int] = {}
-    for code in settings.languages:
-        parts = [
-            tables.rejected_texts(store, _by_source(scored, english, code, table), settings.filters, rows[table]) for table in schema.TEXTS
-        ]
-        rejected[code] = sum(len(part) for part in parts)
-        writer.table(f"rejected/{code}", pa.concat_tables(parts))
-        progress.advance("publish", 1)
-    writer.table("pairs", _pairs(settings, store, english, decided, rows))
-    progress.advance("publish", 1)
-    manifest = _manifest(settings, store, version, english, decided, rows, licence) | {"rejected": rejected}
+    model = model_of(settings)
+    records = {unit.source: unit.result(store) for unit in download.units(settings)}
+    provenance = {
+        "release": version,
+        "model": model.fingerprint,
+        "sources": {source: record.fingerprint for source, record in records.items()},
+    }
+    writer = _Writer(store, folder, provenance)
+    sources = [_Source(source, store, record, [s for s in shards if s.key[0] == source]) for source, record in records.items()]
+    progress.start("publish", 2 * (1 + len(settings.languages)) + 1, "tables")
+    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
+        built = build(sources, settings.languages, settings.filters, settings.release, writer.shard, Path(scratch), progress)
+    manifest = _manifest(settings, version, records, built, licence)
     writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
-    manifest["files"] = writer.files
+    manifest = sealed(manifest | {"files": dict(sorted(writer.files.items()))})
     store.write(f"{folder}/{MANIFEST}", json_bytes(manifest))
     progress.finish("publish")
     return manifest
 
 
-def _by_source(scored: list[filtering.Shard], english: dict[str, Record], code: str, table: str) -> dict[str, list[filtering.Shard]]:
-    return {source: [shard for shard in scored if shard.key == (source, code, table)] for source in english}
-
-
-def _pairs(
-    settings: Settings,
-    store: Store,
-    english: dict[str, Record],
-    decided: dict[tuple[str, str, str], Reasons],
-    rows: dict[str, tables.Rows],
-) -> pa.Table:
-    parts = []
-    for source, record in english.items():
-        bits = {table: tables.survival([decided[(source, code, table)] for code in settings.languages]) for table in schema.TEXTS}
-        places = {table: rows[table].places[source] for table in schema.TEXTS}
-        pairs = store.read_tables(record, "pairs")
-        parts.append(tables.released_pairs(pairs, places["queries"], places["passages"], bits["queries"], bits["passages"]))
-    return pa.concat_tables(parts)
-
-
-def _manifest(
-    settings: Settings,
-    store: Store,
-    version: str,
-    english: dict[str, Record],
-    decided: dict[tuple[str, str, str], Reasons],
-    rows: dict[str, tables.Rows],
-    licence: str,
-) -> dict[str, Any]:
+def _manifest(settings: Settings, version: str, records: dict[str, Record], built: Built, licence: str) -> dict[str, Any]:
     model = model_of(settings)
     cards = {card.name: card for card in download.training_cards(settings)}
-    checked = next(iter(english.values())).facts["evaluation"]
-    fell = {source: record.facts["evaluation"]["rows_set_aside"] for source, record in english.items()}
+    checked = next(iter(records.values())).facts["evaluation"]
+    fell = {source: record.facts["evaluation"]["rows_set_aside"] for source, record in records.items()}
     evaluation = [entry["name"] for entry in checked["sets"]]
-    sources = {}
-    for source, record in english.items():
-        pairs = store.read_tables(record, "pairs")
-        languages = {}
-        for code in settings.languages:
-            reasons = {table: decided[(source, code, table)] for table in schema.TEXTS}
-            pair_reasons = tables.pair_reasons(pairs, reasons["queries"], reasons["passages"])
-            languages[code] = {
-                **{table: Tally.of(reasons[table]).to_json() for table in schema.TEXTS},
-                "pairs": Tally.of(pair_reasons).to_json(),
-            }
-        card = cards[source]
-        sources[source] = {
-            "title": card.title,
-            "licence": card.licence,
-            "homepage": card.homepage,
-            "citation": card.citation,
-            "fingerprint": record.fingerprint,
-            "rows": record.facts["rows"],
-            "cleaned": record.facts["cleaned"],
-            "merged": record.facts["merged"],
-            "languages": languages,
-        }
     return {
-        "format": 1,
+        "format": FORMAT,
         "version": version,
         "licence": combined_licence([*(card.licence for card in cards.values()), licence]),
         "languages": [ENGLISH.code, *settings.languages],
-        "rows": {**{table: rows[table].total for table in schema.TEXTS}, "pairs": sum(r.rows("pairs") for r in english.values())},
-        "sources": sources,
+        "rows": built.rows,
+        "rejected": built.rejected,
+        "sources": {source: _source(settings, cards[source], record, built) for source, record in records.items()},
         "model": {"name": model.name, "licence": licence, "fingerprint": model.fingerprint, "quantization": model.quantization},
         "evaluation": {"sets": checked["sets"], "rules": checked["rules"], "rows_set_aside": fell},
         "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
+    }
+
+
+def _source(settings: Settings, card: Card, record: Record, built: Built) -> dict[str, Any]:
+    return {
+        "title": card.title,
+        "licence": card.licence,
+        "homepage": card.homepage,
+        "citation": card.citation,
+        "fingerprint": record.fingerprint,
+        "rows": record.facts["rows"],
+        "cleaned": record.facts["cleaned"],
+        "merged": record.facts["merged"],
+        "provided": built.provided[card.name] | {"pairs": built.pairs[card.name]},
+        "shared": built.shared[card.name] | {"pairs": built.shared_pairs[card.name]},
+        "languages": {
+            code: {table: built.tallies.get((card.name, code, table), Tally()).to_json() for table in ("queries", "passages", "pairs")}
+            for code in settings.languages
+        },
     }
 
 

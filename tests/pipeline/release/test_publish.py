@@ -15,7 +15,7 @@ import yaml
 from pipeline import schema
 from pipeline.batches import open_release
 from pipeline.errors import UserError
-from pipeline.filters.filter import decide, filter_texts
+from pipeline.filters.filter import decide, filter_texts, shards
 from pipeline.release import publish as publishing
 from pipeline.release.publish import publish
 from pipeline.settings import FilterSettings
@@ -29,7 +29,7 @@ LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "zho_Hans"]
 
 
 def table(run: Run, name: str) -> list[dict[str, object]]:
-    return [row for file in sorted((run.folder / name).glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+    return [row for file in sorted((run.folder / name).rglob("*.parquet")) for row in pq.read_table(file).to_pylist()]
 
 
 def test_rows_line_up_in_every_language_and_rejected_texts_are_null(sample_run: Run) -> None:
@@ -40,7 +40,10 @@ def test_rows_line_up_in_every_language_and_rejected_texts_are_null(sample_run: 
         for code in LANGUAGES[1:]:
             rows = table(sample_run, f"{name}/{code}")
             assert [row["id"] for row in rows] == [row["id"] for row in english]
-            assert [row["reject_reason"] for row in rows] == decided[("questions", code, name)]
+            made = [row for shard in shards(sample_run.settings, sample_run.store) if shard.key == ("questions", code, name)
+                    for row in shard.read(sample_run.store)["id"].to_pylist()]  # fmt: skip
+            expected = dict(zip(made, decided[("questions", code, name)], strict=True))
+            assert {row["id"]: row["reject_reason"] for row in rows} == expected
             assert all((row["text"] is None) == (row["reject_reason"] is not None) for row in rows)
             assert all(row["chrf"] is not None for row in rows)
 
@@ -153,16 +156,21 @@ def test_a_text_of_two_sources_is_one_row(project: Project, store: Store) -> Non
         stage(settings, store)
     release = publish(settings, store)
     folder = Path(store.root) / release.path
-    assert pq.read_table(folder / "passages/eng_Latn/00000.parquet")["text"].to_pylist() == [
-        shared,
-        "The river Hintu is 122 kilometres long.",
-    ]
+    passages = pq.read_table(folder / "passages/eng_Latn/00000.parquet").to_pylist()
+    assert {(row["text"], row["source"]) for row in passages} == {
+        (shared, "questions"),
+        ("The river Hintu is 122 kilometres long.", "more"),
+    }
+    assert len(passages) == 2
+    queries = pq.read_table(folder / "queries/eng_Latn/00000.parquet")["text"].to_pylist()
     pairs = pq.read_table(folder / "pairs/00000.parquet").to_pylist()
-    assert [(pair["source"], pair["query_row"], pair["passage_row"]) for pair in pairs] == [
-        ("questions", 0, 0),
-        ("more", 1, 1),
-        ("more", 2, 0),
-    ]
+    assert {(pair["source"], queries[pair["query_row"]], passages[pair["passage_row"]]["text"][:15]) for pair in pairs} == {
+        ("questions", "How long is the river Aldo in Velu?", "The river Aldo "),
+        ("more", "How long is the river Hintu in Velu?", "The river Hintu"),
+        ("more", "How long is the river Aldo in Orso?", "The river Aldo "),
+    }
+    more = release.manifest["sources"]["more"]
+    assert (more["provided"], more["shared"]) == ({"queries": 2, "passages": 1, "pairs": 2}, {"queries": 0, "passages": 1, "pairs": 0})
 
 
 def test_a_release_that_fails_half_way_is_not_there(sample_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +223,7 @@ def test_every_rejected_text_stays_with_its_scores_and_all_reasons(sample_run: R
         assert len(rejected) == manifest["rejected"][code]
         released = {name: table(sample_run, f"{name}/{code}") for name in ("queries", "passages")}
         fallen = [(name, row) for name, rows in released.items() for row, text in enumerate(rows) if text["reject_reason"]]
-        assert [(row["table"], row["row"]) for row in rejected] == fallen
+        assert sorted((row["table"], row["row"]) for row in rejected) == sorted(fallen)
         for row in rejected:
             beside = released[row["table"]][row["row"]]
             assert row["reasons"][0] == beside["reject_reason"] and beside["text"] is None

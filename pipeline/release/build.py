@@ -1,0 +1,289 @@
+"""The tables of a release, written shard by shard, in memory that does not grow with it.
+
+What is kept of every row is a few numbers: its place, in which languages it survived, why it was rejected. Texts pass through.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.filters import policy
+from pipeline.filters.policy import REASONS
+from pipeline.languages import ENGLISH
+from pipeline.progress import Progress
+from pipeline.release.order import Order, in_order, pair_keys, shuffle_keys, text_hashes
+from pipeline.release.rows import ENGLISH_BIT, english_rows, pair_rows, rejected_rows, translated_rows
+from pipeline.release.shuffle import Shuffle
+from pipeline.settings import FilterSettings, ReleaseSettings
+from pipeline.tally import Tally
+
+_PAIR_BYTES = 100
+"""About what a pair takes, with the names of its source and row and its answer."""
+_WRITERS = 4
+_LEAST_ROWS = 100
+
+WriteTable = Callable[[str, pa.Table, int], None]
+"""Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
+
+
+class Source(Protocol):
+    """What a release needs of a source: its tables, shard by shard, in the order of their rows."""
+
+    @property
+    def name(self) -> str: ...
+
+    def english(self, table: str) -> Iterator[pa.Table]:
+        """The English texts of "queries" or "passages"."""
+
+    def pairs(self) -> Iterator[pa.Table]:
+        """The pairs, of schema `schema.PAIRS`."""
+
+    def scored(self, code: str, table: str) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """The scored texts in one language, of schema `schema.scored(table)`, and the same rows in English."""
+
+
+@dataclass
+class Built:
+    """What was written, in numbers."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """Rows of each table: queries, passages, pairs."""
+    provided: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By source and table: texts that the release has from this source."""
+    shared: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By source and table: texts of this source that the release has from an earlier one."""
+    pairs: dict[str, int] = field(default_factory=dict)
+    """By source: pairs of the release that it provides."""
+    shared_pairs: dict[str, int] = field(default_factory=dict)
+    tallies: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    """By source, language and table (queries, passages, pairs): what became of what it provides."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """By language: rows of its table of rejected texts."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows of one shard and of one row group, for each table."""
+
+    shard_rows: int
+    group_rows: int
+
+    @classmethod
+    def of(cls, settings: ReleaseSettings, mean_bytes: float) -> Layout:
+        """Shards and row groups of about the sizes that `settings` ask for, where a row has so many bytes of text."""
+        shard, group = (max(_LEAST_ROWS, int(size / max(mean_bytes, 1.0))) for size in (settings.shard_bytes, settings.row_group_bytes))
+        return cls(shard, min(shard, group))
+
+
+def build(
+    sources: Sequence[Source],
+    languages: Sequence[str],
+    filters: FilterSettings,
+    settings: ReleaseSettings,
+    write: WriteTable,
+    scratch: Path,
+    progress: Progress,
+) -> Built:
+    """Write all tables of a release: English, then each of `languages` (NLLB codes), what they rejected, and the pairs.
+
+    `scratch` is a local folder for what is on its way from one order to another.
+    """
+    builder = _Builder(list(sources), list(languages), filters, settings, scratch, progress)
+    with _Writers(write) as writers:
+        for table in schema.TEXTS:
+            builder.texts(table, writers)
+        builder.pairs(writers)
+    return builder.built
+
+
+class _Writers:
+    """Shards on their way to the store: compressed in threads, and only a few at a time in memory."""
+
+    def __init__(self, write: WriteTable) -> None:
+        self._write = write
+        self._pool = ThreadPoolExecutor(min(_WRITERS, os.cpu_count() or 1))
+        self._running: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Writers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            while self._running and error[0] is None:
+                self._running.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
+        while len(self._running) >= min(_WRITERS, os.cpu_count() or 1):
+            self._running.popleft().result()
+        self._running.append(self._pool.submit(self._write, name, rows, group_rows))
+
+    def table(self, name: str, parts: Iterable[pa.Table], layout: Layout, target: pa.Schema) -> int:
+        """Write a table in shards of equal length; one empty shard where there are no rows. Returns the rows."""
+        waiting, shard, total = target.empty_table(), 0, 0
+        for part in parts:
+            total += len(part)
+            waiting = pa.concat_tables([waiting, part]) if len(waiting) else part
+            while len(waiting) > layout.shard_rows:
+                self.shard(f"{name}/{shard:05d}.parquet", waiting.slice(0, layout.shard_rows), layout.group_rows)
+                waiting, shard = waiting.slice(layout.shard_rows), shard + 1
+        self.shard(f"{name}/{shard:05d}.parquet", waiting, layout.group_rows)
+        return total
+
+
+@dataclass
+class _Builder:
+    sources: list[Source]
+    languages: list[str]
+    filters: FilterSettings
+    settings: ReleaseSettings
+    scratch: Path
+    progress: Progress
+    built: Built = field(default_factory=Built)
+
+    def __post_init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._hashes: dict[str, dict[str, NDArray[np.uint64]]] = {}
+        self._bits: dict[str, NDArray[np.int64]] = {}
+        # By table, language and row of the release: 0, or which of REASONS rejected it, counted from 1.
+        self._why: dict[tuple[str, str], NDArray[np.int8]] = {}
+
+    def texts(self, table: str, writers: _Writers) -> None:
+        """Write one table of texts in every language, and what was rejected of it."""
+        layout = self._place(table)
+        order, target = self._orders[table], schema.released_texts(table)
+        self._bits[table] = np.full(order.total, 1 << ENGLISH_BIT, dtype=np.int64)
+        shuffle = Shuffle(self.scratch / f"{table}-{ENGLISH.code}", target, layout.shard_rows, order.total)
+        for source in self.sources:
+            for start, texts in _with_start(source.english(table)):
+                mask, places = self._part(order, source, start, len(texts))
+                shuffle.add(english_rows(texts, table, source.name).filter(pa.array(mask)), places[mask])
+        writers.table(f"{table}/{ENGLISH.code}", shuffle.stretches(), layout, target)
+        self.progress.advance("publish", 1)
+        for bit, code in enumerate(self.languages, ENGLISH_BIT + 1):
+            self._language(table, code, bit, layout, writers)
+            self.progress.advance("publish", 1)
+
+    def _place(self, table: str) -> Layout:
+        """Find the order of a table, and from the length of its texts how long its shards are."""
+        hashes: dict[str, NDArray[np.uint64]] = {}
+        size = rows = 0
+        for source in self.sources:
+            found = []
+            for texts in source.english(table):
+                found.append(text_hashes(texts["id"]))
+                size += sum(pc.sum(pc.binary_length(texts[name])).as_py() or 0 for name in ("title", "text") if name in texts.column_names)
+                rows += len(texts)
+            hashes[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
+        self._hashes[table] = hashes
+        order = in_order({name: shuffle_keys(of_source, self.settings.seed) for name, of_source in hashes.items()})
+        self._orders[table] = order
+        self.built.rows[table] = order.total
+        for name, mask in order.provided.items():
+            self.built.provided.setdefault(name, {})[table] = int(mask.sum())
+            self.built.shared.setdefault(name, {})[table] = int((~mask).sum())
+        return Layout.of(self.settings, size / max(rows, 1))
+
+    def _language(self, table: str, code: str, bit: int, layout: Layout, writers: _Writers) -> None:
+        order, target = self._orders[table], schema.released_texts(table)
+        why = self._why[table, code] = np.zeros(order.total, dtype=np.int8)
+        kept = Shuffle(self.scratch / f"{table}-{code}", target, layout.shard_rows, order.total)
+        fallen = Shuffle(self.scratch / f"{table}-{code}-rejected", schema.REJECTED_TEXTS, layout.shard_rows, order.total)
+        thresholds = self.filters.of(code, table)
+        for source in self.sources:
+            tally = self.built.tallies.setdefault((source.name, code, table), Tally())
+            for start, (scored, english) in _with_start(source.scored(code, table)):
+                mask, places = self._part(order, source, start, len(scored))
+                hits = policy.hits(scored, english, thresholds)
+                reasons = policy.first_reasons(hits)
+                numbers = np.array([0 if reason is None else _NUMBERS[reason] for reason in reasons], dtype=np.int8)
+                why[places[mask]] = numbers[mask]
+                self._bits[table][places[mask & (numbers == 0)]] |= 1 << bit
+                self.built.tallies[source.name, code, table] = tally = tally + _tally(numbers[mask])
+                rows = translated_rows(scored, pa.array(reasons, pa.string()), table, source.name)
+                kept.add(rows.filter(pa.array(mask)), places[mask])
+                chosen = np.flatnonzero(mask & (numbers > 0))
+                if len(chosen):
+                    rejected = rejected_rows(scored, english, hits, chosen.tolist(), places, table, source.name)
+                    fallen.add(rejected, places[chosen])
+        writers.table(f"{table}/{code}", kept.stretches(), layout, target)
+        count = writers.table(f"rejected/{code}/{table}", fallen.stretches(), layout, schema.REJECTED_TEXTS)
+        self.built.rejected[code] = self.built.rejected.get(code, 0) + count
+
+    def _part(self, order: Order, source: Source, start: int, rows: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        part = slice(start, start + rows)
+        return order.provided[source.name][part], order.places[source.name][part]
+
+    def pairs(self, writers: _Writers) -> None:
+        """Write the pairs, and count in each language those of which both sides survived."""
+        keys = {}
+        for source in self.sources:
+            found = []
+            for pairs in source.pairs():
+                queries, passages = (
+                    self._hashes[table][source.name][pairs[name].to_numpy()]
+                    for table, name in (("queries", "query_row"), ("passages", "passage_row"))
+                )
+                found.append(pair_keys(queries, passages, self.settings.seed))
+            keys[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
+        order = in_order(keys)
+        layout = Layout.of(self.settings, _PAIR_BYTES)
+        shuffle = Shuffle(self.scratch / "pairs", schema.RELEASED_PAIRS, layout.shard_rows, order.total)
+        for source in self.sources:
+            queries_at, passages_at = (self._orders[table].places[source.name] for table in ("queries", "passages"))
+            for start, pairs in _with_start(source.pairs()):
+                mask, at = self._part(order, source, start, len(pairs))
+                rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"]).filter(pa.array(mask))
+                shuffle.add(rows, at[mask])
+                self._count(source.name, rows)
+            self.built.pairs[source.name] = int(order.provided[source.name].sum())
+            self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
+        self.built.rows["pairs"] = writers.table("pairs", shuffle.stretches(), layout, schema.RELEASED_PAIRS)
+        self.progress.advance("publish", 1)
+
+    def _count(self, source: str, pairs: pa.Table) -> None:
+        queries, passages = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
+        for code in self.languages:
+            query, passage = self._why["queries", code][queries], self._why["passages", code][passages]
+            key = (source, code, "pairs")
+            self.built.tallies[key] = self.built.tallies.get(key, Tally()) + pair_tally(query, passage)
+
+
+_NUMBERS = {reason: number for number, reason in enumerate(REASONS, 1)}
+
+
+def pair_tally(query: NDArray[np.int8], passage: NDArray[np.int8]) -> Tally:
+    """What became of pairs, from the numbers of the reasons of both sides; the query's goes first."""
+    numbers = np.where(query > 0, query, np.where(passage > 0, passage + len(REASONS), 0))
+    counts = np.bincount(numbers, minlength=2 * len(REASONS) + 1).tolist()
+    names = [f"{side}_{reason}" for side in ("query", "passage") for reason in REASONS]
+    return Tally(len(numbers), Counter({name: count for name, count in zip(names, counts[1:], strict=True) if count}))
+
+
+def _tally(numbers: NDArray[np.int8]) -> Tally:
+    counts = np.bincount(numbers, minlength=len(REASONS) + 1).tolist()
+    return Tally(len(numbers), Counter({reason: count for reason, count in zip(REASONS, counts[1:], strict=True) if count}))
+
+
+Part = TypeVar("Part", pa.Table, tuple[pa.Table, pa.Table])
+
+
+def _with_start(parts: Iterable[Part]) -> Iterator[tuple[int, Part]]:
+    """Each part with the number of the rows before it."""
+    start = 0
+    for part in parts:
+        yield start, part
+        start += len(part[0] if isinstance(part, tuple) else part)

@@ -1,0 +1,63 @@
+"""Rows that come in one order and leave in another, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+class Shuffle:
+    """Takes rows with the place of each, and gives them back by place.
+
+    Rows are spread over files, one for each stretch of `rows` places; a stretch is in memory when it is read back. Where all
+    places are one stretch, nothing is written.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema, rows: int, total: int) -> None:
+        """`folder` is an empty scratch folder, or absent; places are below `total`."""
+        self._schema = pa.schema([*schema, ("place", pa.int64())])
+        self._plain = schema
+        self._rows = max(rows, 1)
+        self._stretches = max(1, -(-total // self._rows))
+        self._kept: list[pa.Table] = []
+        self._files: list[Path] = []
+        self._writers: list[pa.ipc.RecordBatchFileWriter] = []
+        if self._stretches > 1:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._files = [folder / f"{number}.arrow" for number in range(self._stretches)]
+            self._writers = [pa.ipc.new_file(str(file), self._schema) for file in self._files]
+
+    def add(self, table: pa.Table, places: NDArray[np.int64]) -> None:
+        """Rows of the schema, and the place of each."""
+        placed = table.append_column("place", pa.array(places)).cast(self._schema)
+        if not self._writers:
+            self._kept.append(placed)
+            return
+        stretches = places // self._rows
+        order = np.argsort(stretches, kind="stable")
+        sorted_rows = placed.take(pa.array(order))
+        ends = np.searchsorted(stretches[order], np.arange(self._stretches), side="right")
+        start = 0
+        for writer, end in zip(self._writers, ends.tolist(), strict=True):
+            if end > start:
+                writer.write_table(sorted_rows.slice(start, end - start))
+            start = end
+
+    def stretches(self) -> Iterator[pa.Table]:
+        """All rows by place, stretch by stretch; call it once, after all `add`s. A stretch may be empty."""
+        if not self._writers:
+            yield self._sorted(pa.concat_tables([self._schema.empty_table(), *self._kept]))
+            return
+        for file, writer in zip(self._files, self._writers, strict=True):
+            writer.close()
+            with pa.memory_map(str(file)) as source:
+                yield self._sorted(pa.ipc.open_file(source).read_all())
+            file.unlink()
+
+    def _sorted(self, table: pa.Table) -> pa.Table:
+        order = np.argsort(table["place"].to_numpy(), kind="stable")
+        return table.select(self._plain.names).take(pa.array(order)).cast(self._plain)
