@@ -23,8 +23,8 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Column, Table
 
-from flows.display import bars
-from pipeline.batches import Batch, open_release
+from flows.display import bars, current_progress
+from pipeline.batches import Batch, open_release, release_store
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
 from pipeline.release.publish import Release
@@ -216,9 +216,58 @@ def publish(profile: ProfileArgument, store: StoreOption) -> None:
     _report_release(release, store)
 
 
+ReleaseArgument = Annotated[str, typer.Argument(help="The folder of a release, or a store, whose latest release is meant.")]
+
+
+@app.command()
+def verify(release: ReleaseArgument) -> None:
+    """Read a whole release again and name every fault by file and row; exit code 1 if there is one."""
+    from pipeline.release.verify import verify as stage
+
+    found = 0
+    with bars(err):
+        for fault in stage(release_store(release), current_progress()):
+            found += 1
+            err.print(str(fault), markup=False, highlight=False, soft_wrap=True)
+    if found:
+        err.print(f"{found} faults: get the release again, or publish it again from its store.")
+        raise typer.Exit(1)
+    out.print("All is as the manifest says.")
+
+
+@app.command()
+def diff(
+    first: ReleaseArgument,
+    second: Annotated[str, typer.Argument(help="The other release.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what changed from one release to another: rows, languages, scores and reasons."""
+    from pipeline.release.diff import diff as compare
+    from pipeline.release.diff import to_json
+
+    found = compare(release_store(first), release_store(second))
+    if as_json:
+        print(to_json(found))
+        return
+    for what, codes in (("added", found.added_languages), ("removed", found.removed_languages)):
+        if codes:
+            out.print(f"Languages {what}: {', '.join(codes)}")
+    for name, (before, after) in found.settings.items():
+        out.print(f"{name}: {before} → {after}", markup=False, highlight=False, soft_wrap=True)
+    table = Table(
+        *(Column(name, no_wrap=True) for name in ("table", "added", "removed", "other text")), "kept or rejected otherwise", "scores"
+    )
+    table.add_row("pairs", str(found.pairs.added), str(found.pairs.removed), "", "", "")
+    for (name, code), one in found.texts.items():
+        fates = ", ".join(f"{old or 'kept'} → {new or 'kept'} {count}" for (old, new), count in one.fates.items())
+        scores = ", ".join(f"{score} {mean:+.3g} in {count}" for score, (count, mean) in one.scores.items())
+        table.add_row(f"{name}/{code}", str(one.added), str(one.removed), str(one.changed), fates, scores)
+    out.print(table)
+
+
 @app.command()
 def batches(
-    release: Annotated[str, typer.Argument(help="The folder of a release, or a store, whose latest release is meant.")],
+    release: ReleaseArgument,
     alpha: Annotated[float, typer.Option(help="Probability that a batch is monolingual.")] = 0.5,
     batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same batches.")] = 0,

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 import fsspec
 import fsspec.implementations.local
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
@@ -168,6 +169,12 @@ class Store:
             return []
         return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
 
+    def walk(self, path: str) -> Iterator[str]:
+        """The paths of all files in the folder `path` (the whole store where it is empty) and below it, sorted."""
+        folder = self._full(path) if path else self.root
+        for full in sorted(self._fs.find(folder)):
+            yield str(full).removeprefix(str(self.root).rstrip("/")).lstrip("/")
+
     def local_path(self, path: str) -> str:
         """The path as a user would type it: on a local disk a path, else an address."""
         full = self._full(path)
@@ -208,6 +215,10 @@ class Store:
     def read_tables(self, record: Record, table: str) -> pa.Table:
         """All shards of a table of a unit, in order."""
         return pa.concat_tables([self.read_table(record, name) for name in record.shards(table)])
+
+    def dataset(self, paths: Sequence[str]) -> ds.Dataset:
+        """Parquet files as one table that is read as it is needed; nothing is checked."""
+        return ds.dataset([self._full(path) for path in paths], filesystem=self._fs, format="parquet")
 
     def read_parquet(self, path: str) -> pa.Table:
         """A Parquet file that this process has just written; nothing is checked."""

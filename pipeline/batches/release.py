@@ -78,16 +78,22 @@ class OpenRelease:
         return codes
 
 
-def open_release(path: str) -> OpenRelease:
-    """Open a release: its folder, or a store, whose latest release is meant.
-
-    Every file is checked against the manifest when it is read. Raises UserError where `path` holds no
-    release or a file is missing or damaged.
-    """
+def release_store(path: str) -> Store:
+    """The folder of a release: `path` itself, or in a store the latest release. Raises UserError where there is none."""
     store = Store(path, writable=False)
     if not store.exists(_MANIFEST) and store.exists("releases/latest.json"):
         version = json.loads(store.read("releases/latest.json"))["version"]
         store = Store(f"{path.rstrip('/')}/releases/{version}", writable=False)
     if not store.exists(_MANIFEST):
         raise UserError(f"{path}: no release here: it has no {_MANIFEST}")
+    return store
+
+
+def open_release(path: str) -> OpenRelease:
+    """Open a release: its folder, or a store, whose latest release is meant.
+
+    Every file is checked against the manifest when it is read. Raises UserError where `path` holds no
+    release or a file is missing or damaged.
+    """
+    store = release_store(path)
     return OpenRelease(store, json.loads(store.read(_MANIFEST)))

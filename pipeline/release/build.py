@@ -32,7 +32,7 @@ from pipeline.tally import Tally
 _PAIR_BYTES = 100
 """About what a pair takes, with the names of its source and row and its answer."""
 _WRITERS = 4
-_LEAST_ROWS = 100
+_LEAST_ROWS = 1
 
 WriteTable = Callable[[str, pa.Table, int], None]
 """Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""

@@ -50,8 +50,8 @@ class SourceFacts(_Part):
 
     title: str
     licence: str
-    homepage: str
-    citation: str
+    homepage: str | None
+    citation: str | None
     fingerprint: str = Field(description="Of the card, its files and how they were cleaned.")
     rows: Counts = Field(description="Rows of the source itself.")
     cleaned: dict[str, int]
