@@ -216,6 +216,22 @@ def publish(profile: ProfileArgument, store: StoreOption) -> None:
     _report_release(release, store)
 
 
+@app.command()
+def mine(
+    profile: ProfileArgument,
+    store: StoreOption,
+    negatives: Annotated[int, typer.Option(help="Hard negatives of each pair.", min=1)] = 4,
+) -> None:
+    """Publish a release whose pairs have hard negatives, found by BM25; in a profile: release.mined_negatives."""
+    from pipeline.release.publish import publish as stage
+
+    settings = load_settings(profile)
+    mined = settings.release.model_copy(update={"mined_negatives": negatives})
+    with _ready(profile, store):
+        release = stage(settings.model_copy(update={"release": mined}), Store(store), current_progress())
+    _report_release(release, store)
+
+
 ReleaseArgument = Annotated[str, typer.Argument(help="The folder of a release, or a store, whose latest release is meant.")]
 
 
@@ -263,6 +279,26 @@ def diff(
         scores = ", ".join(f"{score} {mean:+.3g} in {count}" for score, (count, mean) in one.scores.items())
         table.add_row(f"{name}/{code}", str(one.added), str(one.removed), str(one.changed), fates, scores)
     out.print(table)
+
+
+@app.command()
+def export(
+    release: ReleaseArgument,
+    output: Annotated[Path, typer.Option(help="An empty folder, or one to be made.")],
+    kind: Annotated[
+        str, typer.Option("--format", help="sentence-transformers, flagembedding, tevatron or beir.")
+    ] = "sentence-transformers",
+    direction: Annotated[list[str] | None, typer.Option(help="Languages of query and passage: de-en; repeat it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every language with every language.")] = False,
+    negatives: Annotated[int, typer.Option(help="Hard negatives of each pair, where it has any.", min=0)] = 0,
+) -> None:
+    """Write a release in the format of another tool. Each language with itself, if no direction is given."""
+    from pipeline.release.export import export as stage
+    from pipeline.release.reading import directions_of
+
+    store = release_store(release)
+    count = stage(store, kind, output, directions_of(store, direction or [], everything), negatives)
+    out.print(f"{count:,} examples: {output}", soft_wrap=True, highlight=False)
 
 
 @app.command()

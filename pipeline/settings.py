@@ -244,6 +244,10 @@ class ReleaseSettings(_Section):
     """Bytes of English text in one shard, before compression; shards of one table have the same rows in every language."""
     row_group_bytes: int = Field(2**20, ge=1)
     """The same of a row group, which is what a reader has to decompress for one row."""
+    mined_negatives: int = Field(0, ge=0)
+    """Hard negatives of each pair: where its source gave fewer, BM25 finds more among the English passages (extra `mine`)."""
+    licence: str | None = None
+    """The release's licence, where the parts' licences do not say what follows from them; the card says that you decided it."""
     seed: int = Field(0, ge=0)
     """The order of the rows: by a hash of their ids and this number."""
 

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.filters import policy
 from pipeline.filters.policy import REASONS
+from pipeline.filters.texts import english_wholes
 from pipeline.languages import ENGLISH
 from pipeline.progress import Progress
+from pipeline.release.negatives import fill_up, mine
 from pipeline.release.order import Order, in_order, pair_keys, shuffle_keys, text_hashes
 from pipeline.release.rows import ENGLISH_BIT, english_rows, pair_rows, rejected_rows, translated_rows
 from pipeline.release.shuffle import Shuffle
@@ -100,11 +102,13 @@ def build(
 
     `scratch` is a local folder for what is on its way from one order to another.
     """
+    progress.start("publish", 2 * (1 + len(languages)) + 1, "tables")
     builder = _Builder(list(sources), list(languages), filters, settings, scratch, progress)
     with _Writers(write) as writers:
         for table in schema.TEXTS:
             builder.texts(table, writers)
         builder.pairs(writers)
+    progress.finish("publish")
     return builder.built
 
 
@@ -158,6 +162,7 @@ class _Builder:
         self._orders: dict[str, Order] = {}
         self._hashes: dict[str, dict[str, NDArray[np.uint64]]] = {}
         self._bits: dict[str, NDArray[np.int64]] = {}
+        self._english: dict[str, list[str]] = {}
         # By table, language and row of the release: 0, or which of REASONS rejected it, counted from 1.
         self._why: dict[tuple[str, str], NDArray[np.int8]] = {}
 
@@ -171,11 +176,18 @@ class _Builder:
             for start, texts in _with_start(source.english(table)):
                 mask, places = self._part(order, source, start, len(texts))
                 shuffle.add(english_rows(texts, table, source.name).filter(pa.array(mask)), places[mask])
-        writers.table(f"{table}/{ENGLISH.code}", shuffle.stretches(), layout, target)
+        writers.table(f"{table}/{ENGLISH.code}", self._seen(table, shuffle.stretches()), layout, target)
         self.progress.advance("publish", 1)
         for bit, code in enumerate(self.languages, ENGLISH_BIT + 1):
             self._language(table, code, bit, layout, writers)
             self.progress.advance("publish", 1)
+
+    def _seen(self, table: str, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The English rows on their way; their texts are kept where negatives are to be found among them."""
+        for part in parts:
+            if self.settings.mined_negatives:
+                self._english.setdefault(table, []).extend(english_wholes(part))
+            yield part
 
     def _place(self, table: str) -> Layout:
         """Find the order of a table, and from the length of its texts how long its shards are."""
@@ -241,18 +253,38 @@ class _Builder:
             keys[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
         order = in_order(keys)
         layout = Layout.of(self.settings, _PAIR_BYTES)
+        mined = self._mined() if self.settings.mined_negatives else None
         shuffle = Shuffle(self.scratch / "pairs", schema.RELEASED_PAIRS, layout.shard_rows, order.total)
         for source in self.sources:
             queries_at, passages_at = (self._orders[table].places[source.name] for table in ("queries", "passages"))
             for start, pairs in _with_start(source.pairs()):
                 mask, at = self._part(order, source, start, len(pairs))
                 rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"]).filter(pa.array(mask))
+                if mined is not None:
+                    rows = self._with_negatives(rows, mined)
                 shuffle.add(rows, at[mask])
                 self._count(source.name, rows)
             self.built.pairs[source.name] = int(order.provided[source.name].sum())
             self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
         self.built.rows["pairs"] = writers.table("pairs", shuffle.stretches(), layout, schema.RELEASED_PAIRS)
         self.progress.advance("publish", 1)
+
+    def _mined(self) -> NDArray[np.int64]:
+        """Hard negatives of every query of the release."""
+        links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        for source in self.sources:
+            places = [self._orders[table].places[source.name] for table in ("queries", "passages")]
+            for pairs in source.pairs():
+                links.append((places[0][pairs["query_row"].to_numpy()], places[1][pairs["passage_row"].to_numpy()]))
+        queries, passages = (np.concatenate([side[number] for side in links]) for number in (0, 1))
+        texts = self._english
+        return mine(texts.get("queries", []), texts.get("passages", []), (queries, passages), self.settings.mined_negatives)
+
+    def _with_negatives(self, pairs: pa.Table, mined: NDArray[np.int64]) -> pa.Table:
+        chosen = mined[pairs["query_row"].to_numpy()]
+        filled = fill_up(pairs["negative_rows"].to_pylist(), chosen, pairs["passage_row"].to_numpy(), self.settings.mined_negatives)
+        place = pairs.schema.get_field_index("negative_rows")
+        return pairs.set_column(place, pairs.schema.field(place), pa.array(filled, pa.list_(pa.int64())))
 
     def _count(self, source: str, pairs: pa.Table) -> None:
         queries, passages = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()

@@ -51,14 +51,31 @@ def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     ]
     pairs = {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/*.parquet"}], "default": True}
     return {
-        "license": "other",
-        "license_name": manifest["licence"],
+        **_licence(manifest["licence"]),
         "language": [LANGUAGES.find(code).tag for code in manifest["languages"]],
         "multilinguality": "translation",
         "task_categories": ["text-retrieval", "question-answering"],
-        "tags": ["parallel", "machine-translated"],
+        "size_categories": [_size(manifest["rows"]["pairs"])],
+        "tags": ["parallel", "machine-translated", "cross-lingual"],
         "configs": [pairs, *configs],
     }
+
+
+_HUB_LICENCES = frozenset(
+    ["apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
+)
+_SIZES = {3: "n<1K", 4: "1K<n<10K", 5: "10K<n<100K", 6: "100K<n<1M", 7: "1M<n<10M", 8: "10M<n<100M"}
+"""What the hub calls fewer than ten to the power of so many rows."""
+
+
+def _licence(expression: str) -> dict[str, str]:
+    """The licence as the hub writes it: its own name for one that it knows."""
+    known = expression.lower() in _HUB_LICENCES
+    return {"license": expression.lower()} if known else {"license": "other", "license_name": expression}
+
+
+def _size(pairs: int) -> str:
+    return next((name for power, name in _SIZES.items() if pairs < 10**power), "100M<n<1B")
 
 
 def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -61,6 +61,16 @@ class SourceFacts(_Part):
     languages: dict[str, TableCounts] = Field(description="By NLLB code, of the rows that it provides.")
 
 
+class Licences(_Part):
+    """What follows from the licences of the parts; parts are "source NAME" and "model NAME"."""
+
+    parts: dict[str, str]
+    non_commercial: list[str]
+    share_alike: list[str]
+    own_terms: list[str]
+    decided_by_user: bool
+
+
 class ModelFacts(_Part):
     """The translation model."""
 
@@ -92,6 +102,7 @@ class Manifest(_Part):
     format: Literal[2]
     version: str = Field(description="Name and fingerprint; the release's folder.")
     licence: str = Field(description="SPDX expression: the licences that hold together.")
+    licences: Licences
     languages: list[str] = Field(min_length=1, description="NLLB codes, English first; bit b of a bit set is the b-th.")
     rows: TableRows
     rejected: dict[str, int] = Field(description="Rows of the table of rejected texts, by language.")

@@ -23,7 +23,7 @@ from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
 from pipeline.release.build import Built, build
 from pipeline.release.card import dataset_card
-from pipeline.release.licences import combined_licence
+from pipeline.release.licences import Combined, combine
 from pipeline.release.manifest import FORMAT, MANIFEST, sealed
 from pipeline.settings import Settings
 from pipeline.sources import download
@@ -52,9 +52,11 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     """
     progress = progress or LogProgress()
     model = model_of(settings)
-    licence = settings.translation.licence or model.licence
-    if licence is None:
+    of_model = settings.translation.licence or model.licence
+    if of_model is None:
         raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
+    sources = {f"source {card.name}": card.licence for card in download.training_cards(settings)}
+    licence = combine(sources | {f"model {model.name}": of_model}, settings.release.licence)
     shards = filtering.shards(settings, store)
     version = _version(settings, shards, store, licence)
     path = f"releases/{version}"
@@ -80,7 +82,7 @@ def _point(store: Store, version: str) -> None:
     store.write(LATEST, json_bytes({"version": version}))
 
 
-def _version(settings: Settings, shards: list[filtering.Shard], store: Store, licence: str) -> str:
+def _version(settings: Settings, shards: list[filtering.Shard], store: Store, licence: Combined) -> str:
     cards = download.training_cards(settings)
     content = fingerprint(
         stage="publish",
@@ -91,7 +93,7 @@ def _version(settings: Settings, shards: list[filtering.Shard], store: Store, li
         release=settings.release.model_dump(),
         languages=settings.languages,
         cards=[card.model_dump(include={"name", "title", "licence", "homepage", "citation"}) for card in cards],
-        licence=licence,
+        licence=[licence.expression, dict(licence.parts)],
     )
     return f"{settings.name}-{content[:8]}"
 
@@ -142,7 +144,7 @@ class _Writer:
 
 
 def _write(
-    settings: Settings, store: Store, folder: str, version: str, shards: list[filtering.Shard], licence: str, progress: Progress
+    settings: Settings, store: Store, folder: str, version: str, shards: list[filtering.Shard], licence: Combined, progress: Progress
 ) -> dict[str, Any]:
     model = model_of(settings)
     records = {unit.source: unit.result(store) for unit in download.units(settings)}
@@ -153,18 +155,16 @@ def _write(
     }
     writer = _Writer(store, folder, provenance)
     sources = [_Source(source, store, record, [s for s in shards if s.key[0] == source]) for source, record in records.items()]
-    progress.start("publish", 2 * (1 + len(settings.languages)) + 1, "tables")
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         built = build(sources, settings.languages, settings.filters, settings.release, writer.shard, Path(scratch), progress)
     manifest = _manifest(settings, version, records, built, licence)
     writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
     manifest = sealed(manifest | {"files": dict(sorted(writer.files.items()))})
     store.write(f"{folder}/{MANIFEST}", json_bytes(manifest))
-    progress.finish("publish")
     return manifest
 
 
-def _manifest(settings: Settings, version: str, records: dict[str, Record], built: Built, licence: str) -> dict[str, Any]:
+def _manifest(settings: Settings, version: str, records: dict[str, Record], built: Built, licence: Combined) -> dict[str, Any]:
     model = model_of(settings)
     cards = {card.name: card for card in download.training_cards(settings)}
     checked = next(iter(records.values())).facts["evaluation"]
@@ -173,12 +173,24 @@ def _manifest(settings: Settings, version: str, records: dict[str, Record], buil
     return {
         "format": FORMAT,
         "version": version,
-        "licence": combined_licence([*(card.licence for card in cards.values()), licence]),
+        "licence": licence.expression,
+        "licences": {
+            "parts": dict(licence.parts),
+            "non_commercial": licence.non_commercial,
+            "share_alike": licence.share_alike,
+            "own_terms": licence.own_terms,
+            "decided_by_user": licence.decided,
+        },
         "languages": [ENGLISH.code, *settings.languages],
         "rows": built.rows,
         "rejected": built.rejected,
         "sources": {source: _source(settings, cards[source], record, built) for source, record in records.items()},
-        "model": {"name": model.name, "licence": licence, "fingerprint": model.fingerprint, "quantization": model.quantization},
+        "model": {
+            "name": model.name,
+            "licence": licence.parts[f"model {model.name}"],
+            "fingerprint": model.fingerprint,
+            "quantization": model.quantization,
+        },
         "evaluation": {"sets": checked["sets"], "rules": checked["rules"], "rows_set_aside": fell},
         "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
     }
