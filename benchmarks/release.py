@@ -55,8 +55,8 @@ class Folder:
     def pairs(self) -> Iterator[pa.Table]:
         return self._read("english/pairs", self.queries)
 
-    def scored(self, code: str, table: str) -> Iterator[tuple[pa.Table, pa.Table]]:
-        return zip(self._read(f"{code}/{table}", getattr(self, table)), self.english(table), strict=True)
+    def scored(self, code: str, table: str) -> Iterator[pa.Table]:
+        return self._read(f"{code}/{table}", getattr(self, table))
 
     def _read(self, folder: str, rows: int) -> Iterator[pa.Table]:
         for number in range(-(-rows // SHARD)):

@@ -27,10 +27,9 @@ from flows.display import bars, current_progress
 from pipeline.batches import Batch, open_release, release_store
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
-from pipeline.release.publish import Release
+from pipeline.release.publish import Release, check_licences
 from pipeline.settings import Environment, load_settings
 from pipeline.sources.card import find_card, shipped_cards
-from pipeline.sources.download import training_cards
 from pipeline.sources.evaluation import evaluation_cards
 from pipeline.sources.fetching import pin, unpinned
 from pipeline.sources.pairs import Pair, SetAside
@@ -65,7 +64,7 @@ StoreOption = Annotated[str, typer.Option("--store", help="Where everything is k
 def _ready(profile: str, store: str) -> Iterator[None]:
     """Check what the user gave before anything is started, and show progress while the block runs."""
     settings = load_settings(profile)
-    training_cards(settings)
+    check_licences(settings)
     evaluation_cards(settings)
     check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
     Store(store)
@@ -207,13 +206,33 @@ def languages() -> None:
 
 
 @app.command()
-def publish(profile: ProfileArgument, store: StoreOption) -> None:
-    """Stage 4: write the release: Parquet shards, manifest and dataset card."""
+def publish(
+    profile: ProfileArgument,
+    store: StoreOption,
+    push_to_hub: Annotated[str, typer.Option(help="ORG/NAME of a data set on the Hugging Face hub to upload the release to.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be uploaded.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="A data set that is made anew can be read by everybody.")] = False,
+) -> None:
+    """Stage 4: write the release: Parquet shards, manifest and dataset card; and upload it, if asked to."""
+    from pipeline.release.upload import planned, push
+
+    if dry_run and not push_to_hub:
+        raise UserError("--dry-run goes with --push-to-hub: a release itself costs nothing and changes no other")
     with _ready(profile, store):
         from flows.publish import publish as flow
 
         release = flow(profile, store)
     _report_release(release, store)
+    if not push_to_hub:
+        return
+    released = Store(f"{store.rstrip('/')}/{release.path}", writable=False)
+    if dry_run:
+        files = planned(released)
+        for file in files:
+            out.print(f"{file.bytes:>14,}  {file.name}", soft_wrap=True, highlight=False)
+        out.print(f"{len(files)} files, {sum(file.bytes for file in files):,} bytes, would go to {push_to_hub}.", highlight=False)
+    else:
+        out.print(f"Uploaded: {push(released, push_to_hub, private=not public)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -285,9 +304,7 @@ def diff(
 def export(
     release: ReleaseArgument,
     output: Annotated[Path, typer.Option(help="An empty folder, or one to be made.")],
-    kind: Annotated[
-        str, typer.Option("--format", help="sentence-transformers, flagembedding, tevatron or beir.")
-    ] = "sentence-transformers",
+    kind: Annotated[str, typer.Option("--format", help="sentence-transformers, flagembedding, tevatron, beir.")] = "sentence-transformers",
     direction: Annotated[list[str] | None, typer.Option(help="Languages of query and passage: de-en; repeat it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every language with every language.")] = False,
     negatives: Annotated[int, typer.Option(help="Hard negatives of each pair, where it has any.", min=0)] = 0,

@@ -115,7 +115,6 @@ REJECTED_TEXTS = pa.schema(
         ("id", pa.string()),
         ("source", pa.string()),
         ("reasons", pa.list_(pa.string())),  # all that hit; the first is the `reject_reason` of the table
-        ("english", pa.string()),
         ("text", pa.string()),
         ("back_translation", pa.string()),
         *SCORES,

@@ -1,7 +1,8 @@
-"""A Hugging Face hub on loopback: as much of its protocol as downloads use, with faults on request."""
+"""A Hugging Face hub on loopback: as much of its protocol as downloads and a commit use, with faults on request."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -27,6 +28,7 @@ _INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revisi
 _TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
 _PATHS = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/paths-info/(?P<revision>[^/]+)")
 _FILE = re.compile(r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
+_UPLOAD = re.compile(r"/api/(?P<repo>datasets/[^/]+/[^/]+)/(?P<what>preupload|commit)/main")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _LFS_NAMES = (".bin", ".safetensors", ".model", ".parquet")
 _LFS_SIZE = 1_000_000
@@ -48,6 +50,10 @@ class LoopbackHub:
     corrupt: set[str] = field(default_factory=set)  # files whose bytes are not those of their checksum
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, Range
     sent: dict[str, int] = field(default_factory=dict)  # file -> bytes of it that were sent
+    uploaded: dict[str, dict[str, bytes]] = field(default_factory=dict)  # repository -> file -> content
+    commits: list[str] = field(default_factory=list)  # summaries
+    created: dict[str, bool] = field(default_factory=dict)  # repository -> whether it is private
+    refuses: bool = False  # to take a commit
     url: str = ""
 
     @contextmanager
@@ -109,7 +115,29 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self._answer()
+        path = unquote(urlsplit(self.path).path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        match = _UPLOAD.fullmatch(path)
+        if path == "/api/validate-yaml":
+            return self._json({"errors": [], "warnings": []})
+        if path == "/api/repos/create":
+            wanted = json.loads(body)
+            name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
+            self.owner.created[f"{wanted['type']}s/{name}"] = wanted.get("private", wanted.get("visibility") == "private")
+            return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name})
+        if match and match["what"] == "preupload":
+            return self._json({"files": [entry | {"uploadMode": "regular", "shouldIgnore": False} for entry in json.loads(body)["files"]]})
+        if match and self.owner.refuses:
+            return self._send(403, b'{"error": "You may not write here"}', {"X-Error-Message": "You may not write here"})
+        if match:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "header":
+                    self.owner.commits.append(line["value"]["summary"])
+                else:
+                    files = self.owner.uploaded.setdefault(match["repo"], {})
+                    files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            return self._json({"commitUrl": f"{self.owner.url}/{match['repo']}/commit/{'0' * 40}", "commitOid": "0" * 40})
+        return self._answer()
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
@@ -87,7 +86,7 @@ def changes(before: Thresholds, after: Thresholds) -> dict[str, Any]:
 
 
 def _at(batch: Batch, thresholds: Thresholds, share: float) -> Thresholds:
-    lengths = pc.utf8_length(batch.english["text"]).to_numpy()
+    lengths = policy.text_lengths(batch.english)
     values = {}
     for rule in RULES:
         current = rule.limit(thresholds)

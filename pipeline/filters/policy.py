@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.settings import Thresholds
 
 Hits = NDArray[np.bool_]
+Lengths = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Rule:
         """Whether the setting only says yes or no."""
         return isinstance(getattr(thresholds, self.setting), bool)
 
-    def concerns(self, lengths: NDArray[np.int64], thresholds: Thresholds) -> Hits:
+    def concerns(self, lengths: Lengths, thresholds: Thresholds) -> Hits:
         """Which texts the rule is for, by the `lengths` of their English in characters."""
         if self.of == "short":
             return lengths < thresholds.short_characters
@@ -77,13 +78,13 @@ Reasons = list[str | None]
 """Why each text of a table is rejected; None where it is kept."""
 
 
-def hits(scored: pa.Table, english: pa.Table, thresholds: Thresholds) -> dict[str, Hits]:
+def hits(scored: pa.Table, english: pa.Table | Lengths, thresholds: Thresholds) -> dict[str, Hits]:
     """For each of `REASONS` the rows of `scored` that it rejects.
 
-    `scored` has the schema `schema.scored(...)`; `english` the same rows in English, whose length decides which
-    thresholds hold. A score that is null rejects nothing.
+    `scored` has the schema `schema.scored(...)`; `english` the same rows in English, or their lengths in characters, which decide
+    which thresholds hold. A score that is null rejects nothing.
     """
-    lengths = pc.utf8_length(english["text"]).to_numpy()
+    lengths = english if isinstance(english, np.ndarray) else text_lengths(english)
     missing = scored["text"].is_null().to_numpy()  # the source does not have it in the language
     empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(scored["text"])), 0), False).to_numpy()
     result = {"missing": missing, "translation_fault": score(scored, "faults") > 0, "empty": empty}
@@ -94,6 +95,11 @@ def hits(scored: pa.Table, english: pa.Table, thresholds: Thresholds) -> dict[st
         beyond = np.zeros(len(scores), bool) if limit is None else _beyond(scores, np.float32(limit), rule.bad)
         result[rule.reason] = result.get(rule.reason, False) | (beyond & rule.concerns(lengths, thresholds))
     return result
+
+
+def text_lengths(english: pa.Table) -> Lengths:
+    """The length of each English text, in characters."""
+    return np.asarray(pc.utf8_length(english["text"]).to_numpy(), dtype=np.int32)
 
 
 def reasons(scored: pa.Table, english: pa.Table, thresholds: Thresholds) -> Reasons:

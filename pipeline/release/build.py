@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +52,8 @@ class Source(Protocol):
     def pairs(self) -> Iterator[pa.Table]:
         """The pairs, of schema `schema.PAIRS`."""
 
-    def scored(self, code: str, table: str) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """The scored texts in one language, of schema `schema.scored(table)`, and the same rows in English."""
+    def scored(self, code: str, table: str) -> Iterator[pa.Table]:
+        """The scored texts in one language, of schema `schema.scored(table)`."""
 
 
 @dataclass
@@ -162,6 +162,7 @@ class _Builder:
         self._orders: dict[str, Order] = {}
         self._hashes: dict[str, dict[str, NDArray[np.uint64]]] = {}
         self._bits: dict[str, NDArray[np.int64]] = {}
+        self._lengths: dict[tuple[str, str], policy.Lengths] = {}
         self._english: dict[str, list[str]] = {}
         # By table, language and row of the release: 0, or which of REASONS rejected it, counted from 1.
         self._why: dict[tuple[str, str], NDArray[np.int8]] = {}
@@ -194,11 +195,13 @@ class _Builder:
         hashes: dict[str, NDArray[np.uint64]] = {}
         size = rows = 0
         for source in self.sources:
-            found = []
+            found, lengths = [], []
             for texts in source.english(table):
                 found.append(text_hashes(texts["id"]))
+                lengths.append(policy.text_lengths(texts))
                 size += sum(pc.sum(pc.binary_length(texts[name])).as_py() or 0 for name in ("title", "text") if name in texts.column_names)
                 rows += len(texts)
+            self._lengths[table, source.name] = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
             hashes[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
         self._hashes[table] = hashes
         order = in_order({name: shuffle_keys(of_source, self.settings.seed) for name, of_source in hashes.items()})
@@ -217,9 +220,9 @@ class _Builder:
         thresholds = self.filters.of(code, table)
         for source in self.sources:
             tally = self.built.tallies.setdefault((source.name, code, table), Tally())
-            for start, (scored, english) in _with_start(source.scored(code, table)):
+            for start, scored in _with_start(source.scored(code, table)):
                 mask, places = self._part(order, source, start, len(scored))
-                hits = policy.hits(scored, english, thresholds)
+                hits = policy.hits(scored, self._lengths[table, source.name][start : start + len(scored)], thresholds)
                 reasons = policy.first_reasons(hits)
                 numbers = np.array([0 if reason is None else _NUMBERS[reason] for reason in reasons], dtype=np.int8)
                 why[places[mask]] = numbers[mask]
@@ -229,7 +232,7 @@ class _Builder:
                 kept.add(rows.filter(pa.array(mask)), places[mask])
                 chosen = np.flatnonzero(mask & (numbers > 0))
                 if len(chosen):
-                    rejected = rejected_rows(scored, english, hits, chosen.tolist(), places, table, source.name)
+                    rejected = rejected_rows(scored, hits, chosen.tolist(), places, table, source.name)
                     fallen.add(rejected, places[chosen])
         writers.table(f"{table}/{code}", kept.stretches(), layout, target)
         count = writers.table(f"rejected/{code}/{table}", fallen.stretches(), layout, schema.REJECTED_TEXTS)
@@ -310,12 +313,9 @@ def _tally(numbers: NDArray[np.int8]) -> Tally:
     return Tally(len(numbers), Counter({reason: count for reason, count in zip(REASONS, counts[1:], strict=True) if count}))
 
 
-Part = TypeVar("Part", pa.Table, tuple[pa.Table, pa.Table])
-
-
-def _with_start(parts: Iterable[Part]) -> Iterator[tuple[int, Part]]:
+def _with_start(parts: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
     """Each part with the number of the rows before it."""
     start = 0
     for part in parts:
         yield start, part
-        start += len(part[0] if isinstance(part, tuple) else part)
+        start += len(part)

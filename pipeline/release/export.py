@@ -75,9 +75,8 @@ def _examples(pairs: pa.Table, queries: pa.Table, passages: pa.Table, query_tag:
     query_rows, passage_rows = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
     given: list[list[int]] = [rows[: most * 2] for rows in pairs["negative_rows"].to_pylist()] if most else [[]] * len(pairs)
     flat = np.array([row for rows in given for row in rows], dtype=np.int64)
-    query_ids, passage_ids = (
-        texts["id"].take(pa.array(rows)).to_pylist() for texts, rows in ((queries, query_rows), (passages, passage_rows))
-    )
+    query_ids = queries["id"].take(pa.array(query_rows)).to_pylist()
+    passage_ids = passages["id"].take(pa.array(passage_rows)).to_pylist()
     query_texts, passage_texts = whole_texts(queries, query_rows), whole_texts(passages, passage_rows)
     others = iter(zip(passages["id"].take(pa.array(flat)).to_pylist(), whole_texts(passages, flat), strict=True))
     for place, rows in enumerate(given):

@@ -23,6 +23,7 @@ from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
 from pipeline.release.build import Built, build
 from pipeline.release.card import dataset_card
+from pipeline.release.croissant import croissant
 from pipeline.release.licences import Combined, combine
 from pipeline.release.manifest import FORMAT, MANIFEST, sealed
 from pipeline.settings import Settings
@@ -32,7 +33,7 @@ from pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from pipeline.tally import Tally
 from pipeline.translation.translate import model_of
 
-VERSION = 3
+VERSION = 4
 LATEST = "releases/latest.json"
 
 
@@ -55,8 +56,7 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     of_model = settings.translation.licence or model.licence
     if of_model is None:
         raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    sources = {f"source {card.name}": card.licence for card in download.training_cards(settings)}
-    licence = combine(sources | {f"model {model.name}": of_model}, settings.release.licence)
+    licence = combine(_licences(settings) | {f"model {model.name}": of_model}, settings.release.licence)
     shards = filtering.shards(settings, store)
     version = _version(settings, shards, store, licence)
     path = f"releases/{version}"
@@ -76,6 +76,15 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
         raise
     _point(store, version)
     return Release(path, True, manifest)
+
+
+def check_licences(settings: Settings) -> None:
+    """Raises UserError where the licences of the sources allow no release: better before all the work than after it."""
+    combine(_licences(settings), settings.release.licence)
+
+
+def _licences(settings: Settings) -> dict[str, str]:
+    return {f"source {card.name}": card.licence for card in download.training_cards(settings)}
 
 
 def _point(store: Store, version: str) -> None:
@@ -113,10 +122,8 @@ class _Source:
     def pairs(self) -> Iterator[pa.Table]:
         return (self.store.read_table(self.record, name) for name in self.record.shards("pairs"))
 
-    def scored(self, code: str, table: str) -> Iterator[tuple[pa.Table, pa.Table]]:
-        for shard in self.shards:
-            if shard.key == (self.name, code, table):
-                yield shard.read(self.store), shard.english(self.store)
+    def scored(self, code: str, table: str) -> Iterator[pa.Table]:
+        return (shard.read(self.store) for shard in self.shards if shard.key == (self.name, code, table))
 
 
 @dataclass
@@ -159,6 +166,7 @@ def _write(
         built = build(sources, settings.languages, settings.filters, settings.release, writer.shard, Path(scratch), progress)
     manifest = _manifest(settings, version, records, built, licence)
     writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
+    writer.file("croissant.json", json_bytes(croissant(manifest | {"files": dict(sorted(writer.files.items()))}, settings.name)))
     manifest = sealed(manifest | {"files": dict(sorted(writer.files.items()))})
     store.write(f"{folder}/{MANIFEST}", json_bytes(manifest))
     return manifest

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.filters import policy
 from pipeline.filters.policy import Hits
-from pipeline.filters.texts import english_wholes, whole
+from pipeline.filters.texts import whole
 
 ENGLISH_BIT = 0
 """English is the first language of every release, and nothing English is rejected after cleaning."""
@@ -35,7 +35,7 @@ def translated_rows(scored: pa.Table, reasons: pa.Array, table: str, source: str
 
 
 def rejected_rows(
-    scored: pa.Table, english: pa.Table, hits: Mapping[str, Hits], chosen: Sequence[int], places: NDArray[np.int64], table: str, source: str
+    scored: pa.Table, hits: Mapping[str, Hits], chosen: Sequence[int], places: NDArray[np.int64], table: str, source: str
 ) -> pa.Table:
     """The `chosen` rows, of schema `schema.REJECTED_TEXTS`: with all scores and all reasons that hit.
 
@@ -49,7 +49,6 @@ def rejected_rows(
         "row": pa.array(places[chosen]),
         "source": _constant(source, len(chosen)),
         "reasons": pa.array(policy.all_reasons(dict(hits), chosen), pa.list_(pa.string())),
-        "english": pa.array(english_wholes(english.take(rows)), pa.string()),
         "text": pa.array(list(map(_whole, titles, taken["text"].to_pylist())), pa.string()),
     }
     return _table(columns, schema.REJECTED_TEXTS)

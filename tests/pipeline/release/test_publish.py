@@ -106,7 +106,7 @@ def test_datasets_reads_every_configuration_of_the_card(sample_run: Run, tmp_pat
 def test_the_card_names_licence_counts_and_an_example(sample_run: Run) -> None:
     card = (sample_run.folder / "README.md").read_text(encoding="utf-8")
     assert "| source questions | CC0-1.0 |" in card
-    assert "| translations by sample | Apache-2.0 |" in card
+    assert "| model sample | Apache-2.0 |" in card
     assert "Apache-2.0 AND CC0-1.0" in card
     assert "sample-evaluation" in card
     pairs = sample_run.release.manifest["sources"]["questions"]["languages"]["deu_Latn"]["pairs"]
@@ -227,7 +227,7 @@ def test_every_rejected_text_stays_with_its_scores_and_all_reasons(sample_run: R
         for row in rejected:
             beside = released[row["table"]][row["row"]]
             assert row["reasons"][0] == beside["reject_reason"] and beside["text"] is None
-            assert row["text"] and row["english"] and row["id"] == beside["id"]
+            assert row["text"] and row["back_translation"] and row["id"] == beside["id"]
             assert {name: row[name] for name in schema.SCORES.names} == {name: beside[name] for name in schema.SCORES.names}
         counts = manifest["sources"]["questions"]["languages"][code]
         assert len(rejected) == sum(sum(counts[name]["rejected"].values()) for name in ("queries", "passages"))
