@@ -116,8 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         match = _UPLOAD.fullmatch(path)
+        if not match and path not in ("/api/validate-yaml", "/api/repos/create"):
+            return self._answer()
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if path == "/api/validate-yaml":
             return self._json({"errors": [], "warnings": []})
         if path == "/api/repos/create":
@@ -125,19 +127,18 @@ class _Handler(BaseHTTPRequestHandler):
             name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
             self.owner.created[f"{wanted['type']}s/{name}"] = wanted.get("private", wanted.get("visibility") == "private")
             return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name})
-        if match and match["what"] == "preupload":
+        assert match
+        if match["what"] == "preupload":
             return self._json({"files": [entry | {"uploadMode": "regular", "shouldIgnore": False} for entry in json.loads(body)["files"]]})
-        if match and self.owner.refuses:
+        if self.owner.refuses:
             return self._send(403, b'{"error": "You may not write here"}', {"X-Error-Message": "You may not write here"})
-        if match:
-            for line in map(json.loads, body.splitlines()):
-                if line["key"] == "header":
-                    self.owner.commits.append(line["value"]["summary"])
-                else:
-                    files = self.owner.uploaded.setdefault(match["repo"], {})
-                    files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            return self._json({"commitUrl": f"{self.owner.url}/{match['repo']}/commit/{'0' * 40}", "commitOid": "0" * 40})
-        return self._answer()
+        for line in map(json.loads, body.splitlines()):
+            if line["key"] == "header":
+                self.owner.commits.append(line["value"]["summary"])
+            else:
+                files = self.owner.uploaded.setdefault(match["repo"], {})
+                files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+        return self._json({"commitUrl": f"{self.owner.url}/{match['repo']}/commit/{'0' * 40}", "commitOid": "0" * 40})
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -131,3 +133,50 @@ def test_prefect_deploys_what_prefect_yaml_says(environment: dict[str, str]) -> 
         flow.validate_parameters(deployment["parameters"])
         names.append(f"{flow.name}/{deployment['name']}")
     assert names == ["refresh/nightly", "translate/nightly"]
+
+
+def test_what_was_made_is_seen_checked_compared_and_exported(project: Project, tmp_path: Path, environment: dict[str, str]) -> None:
+    project.source("questions", [ALDO])
+    profile, store = project.profile(), tmp_path / "store"
+    assert run(environment, "run", profile, "--store", store).returncode == 0
+    first = json.loads((store / "releases/latest.json").read_bytes())["version"]
+
+    page = run(environment, "report", profile, "--store", store, "--output", tmp_path / "report.html")
+    assert (page.returncode, page.stdout) == (0, f"Report: {tmp_path}/report.html\n")
+    assert "Der Fluss Aldo" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    preview = run(environment, "filter", profile, "--store", store, "--dry-run", "--set", "min_chrf=100")
+    assert preview.returncode == 0 and "kept then" in preview.stdout
+    refused = run(environment, "filter", profile, "--store", store, "--set", "min_chrf=100")
+    assert (refused.returncode, refused.stderr.strip()[:37]) == (2, "error: --set goes with --dry-run: wri")
+    proposed = run(environment, "calibrate", profile, "--store", store, "--keep", "0.5")
+    assert proposed.stdout.startswith("filters:\n") and "Kept of texts:" in proposed.stderr
+
+    assert run(environment, "mine", profile, "--store", store, "--negatives", "1").returncode == 0
+    compared = run(environment, "diff", store / "releases" / first, store, "--json")
+    assert json.loads(compared.stdout)["settings"]["settings.release.mined_negatives"] == {"before": 0, "after": 1}
+    exported = run(environment, "export", store, "--format", "beir", "--direction", "de-en", "--output", tmp_path / "beir")
+    assert exported.stdout == f"1 examples: {tmp_path}/beir\n"
+    shown = run(environment, "publish", profile, "--store", store, "--push-to-hub", "org/name", "--dry-run")
+    assert shown.returncode == 0 and "would go to org/name." in shown.stdout
+
+    sound = run(environment, "verify", store)
+    assert (sound.returncode, sound.stdout) == (0, "All is as the manifest says.\n")
+    card = store / "releases" / first / "README.md"
+    card.write_text("changed", encoding="utf-8")
+    broken = run(environment, "verify", store / "releases" / first)
+    assert broken.returncode == 1
+    assert "README.md: has 7 bytes" in broken.stderr
+
+
+def test_an_unknown_licence_stops_a_run_before_any_work(project: Project, tmp_path: Path, environment: dict[str, str]) -> None:
+    project.source("questions", [ALDO])
+    card = project.folder / "questions.md"
+    card.write_text(re.sub(r"licence: .*", "licence: NOASSERTION", card.read_text(encoding="utf-8")), encoding="utf-8")
+    stopped = run(environment, "run", project.profile(), "--store", tmp_path / "store")
+    assert stopped.returncode == 2
+    assert "source questions: its licence, NOASSERTION, says nothing that is known" in stopped.stderr
+    assert not list((tmp_path / "store").glob("*"))
+    decided = project.profile(release={"licence": "CC-BY-4.0"})
+    assert run(environment, "run", decided, "--store", tmp_path / "store").returncode == 0
+    manifest = json.loads(next((tmp_path / "store/releases").glob("test-*/manifest.json")).read_bytes())
+    assert (manifest["licence"], manifest["licences"]["decided_by_user"]) == ("CC-BY-4.0", True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
-from pipeline.batches import open_release
+from pipeline.batches import open_release, release_store
 from pipeline.errors import UserError
 from pipeline.filters.filter import filter_texts
 from pipeline.release import publish as publishing
+from pipeline.release.diff import diff
+from pipeline.release.export import export
 from pipeline.release.publish import publish
+from pipeline.release.verify import verify
 from pipeline.sources.download import download
 from pipeline.store import Store
 from pipeline.translation.translate import translate
@@ -32,7 +37,7 @@ def test_a_unit_is_read_back(bucket: str) -> None:
     assert store.local_path("english/a") == f"s3://{bucket}/some/store/english/a"
 
 
-def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, project: Project, store: Store) -> None:
+def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, project: Project, store: Store, tmp_path: Path) -> None:
     project.source("questions", [ALDO])
     settings = project.settings(languages=["de"])
     remote = Store(f"s3://{bucket}/store")
@@ -50,6 +55,14 @@ def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, pr
     assert remote.names("releases") == store.names("releases")
     batch = next(open_release(f"s3://{bucket}/store").batches(1.0, ["en"], batch_size=1))
     assert batch.queries == ["Query: How long is the river Aldo in Velu?"]
+    here, there = (release_store(each.url) for each in (store, remote))
+    assert list(verify(there)) == []
+    assert (diff(here, there).pairs.added, diff(here, there).settings) == (0, {})
+    for folder, released in (("here", here), ("there", there)):
+        assert export(released, "beir", tmp_path / folder, None, 0) == 2
+    assert (tmp_path / "here/corpus.jsonl").read_bytes() == (tmp_path / "there/corpus.jsonl").read_bytes()
+    remote.write(f"{releases[1].path}/pairs/00001.parquet", b"")
+    assert [str(fault) for fault in verify(there)] == ["pairs/00001.parquet: is not in the manifest"]
 
 
 def test_a_release_that_fails_half_way_is_not_there(bucket: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
