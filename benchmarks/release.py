@@ -11,6 +11,7 @@ pyarrow writing the finished tables once more; `peak_mb`; `peak_mb_ratio`, that 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import resource
 import subprocess
@@ -30,8 +31,9 @@ from pipeline import schema
 from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress
 from pipeline.release.build import build
+from pipeline.release.manifest import FORMAT, MANIFEST, sealed
 from pipeline.settings import FilterSettings, ReleaseSettings
-from pipeline.store import Store, parquet_bytes
+from pipeline.store import Store, json_bytes, parquet_bytes
 
 LANGUAGES = ("deu_Latn", "spa_Latn", "rus_Cyrl", "hin_Deva", "arb_Arab", "zho_Hans", "tha_Thai", "tur_Latn")
 SHARD = 10_000
@@ -76,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         folder = Path(scratch)
         print(f"making {given.pairs:,} pairs over {given.passages:,} passages in {1 + len(LANGUAGES)} languages", flush=True)
-        _make(folder / "source", given.pairs, given.passages)
+        make_source(folder / "source", given.pairs, given.passages)
         few = _measured(folder, given.pairs // 10, given.passages)
         many = _measured(folder, given.pairs, given.passages)
         bare, size = _bare(folder)
@@ -97,6 +99,37 @@ def _measured(folder: Path, pairs: int, passages: int) -> dict[str, float]:
     ended = subprocess.run([*command, "--build", str(folder / "source"), str(target)], check=True, stdout=subprocess.PIPE, text=True)
     measured: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
     return measured
+
+
+def write_release(source: Folder, target: Path) -> None:
+    """A release with a manifest, so that it can be opened."""
+    files: dict[str, dict[str, object]] = {}
+    store = Store(str(target))
+
+    def write(name: str, rows: pa.Table, group_rows: int) -> None:
+        content = parquet_bytes(rows, group_rows)
+        store.write(name, content)
+        files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(rows)}
+
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        built = build([source], LANGUAGES, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
+    nothing = {"read": 0, "kept": 0, "rejected": {}}
+    about = {"title": "", "licence": "CC0-1.0", "homepage": None, "citation": None, "fingerprint": "", "rows": nothing, "cleaned": {}}
+    manifest = {
+        "format": FORMAT,
+        "version": f"synthetic-{source.queries}",
+        "licence": "CC0-1.0",
+        "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
+        "languages": [ENGLISH.code, *LANGUAGES],
+        "rows": built.rows,
+        "rejected": built.rejected,
+        "sources": {source.name: about | {"merged": {}, "provided": built.rows, "shared": built.rows, "languages": {}}},
+        "model": {"name": "", "licence": "CC0-1.0", "fingerprint": "", "quantization": None},
+        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
+        "settings": {"release": ReleaseSettings().model_dump()},
+        "files": files,
+    }
+    store.write(MANIFEST, json_bytes(sealed(manifest)))
 
 
 def _build(source: Folder, target: Path) -> None:
@@ -142,7 +175,7 @@ def _flat(folder: Path, pairs: int) -> float:
     return size * pairs / len(chosen)
 
 
-def _make(folder: Path, pairs: int, passages: int) -> None:
+def make_source(folder: Path, pairs: int, passages: int) -> None:
     """Write the shards: passages of eight sentences, one question a pair."""
     draw = np.random.default_rng(0)
     ids = {

@@ -330,7 +330,7 @@ def batches(
     """Print the first monolingual and the first cross-lingual batch that training would see."""
     opened = open_release(release)
     wanted = {kind for kind, share in (("monolingual", alpha), ("cross-lingual", 1 - alpha)) if share > 0}
-    for batch in opened.batches(alpha, language, batch_size, seed):
+    for batch in opened.batches(alpha=alpha, languages=language, batch_size=batch_size, seed=seed):
         if batch.kind in wanted:
             wanted.remove(batch.kind)
             _print_batch(batch, show)

@@ -53,6 +53,17 @@ def parquet_bytes(table: pa.Table, row_group_rows: int = 10_000) -> bytes:
     return sink.getvalue()
 
 
+def parquet_table(content: bytes) -> pa.Table:
+    """The table in a Parquet file.
+
+    The bytes are read from memory of Arrow's own: its threads let go of what they read a moment after they are done, and
+    where that were a Python object while the interpreter ends, the process would be aborted.
+    """
+    buffer = pa.allocate_buffer(len(content))
+    memoryview(buffer).cast("B")[:] = content
+    return pq.read_table(pa.BufferReader(buffer), pre_buffer=False)
+
+
 def json_bytes(content: Any) -> bytes:
     """`content` as JSON that is the same for equal contents."""
     return (json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
@@ -222,7 +233,7 @@ class Store:
 
     def read_parquet(self, path: str) -> pa.Table:
         """A Parquet file that this process has just written; nothing is checked."""
-        return pq.read_table(io.BytesIO(self.read(path)))
+        return parquet_table(self.read(path))
 
     def move_folder(self, source: str, target: str) -> None:
         """Give a finished folder its final name; on a local disk in one step."""
@@ -245,4 +256,4 @@ def checked_table(store: Store, path: str, sha256: str) -> pa.Table:
         raise UserError(f"{store.local_path(path)} is missing: delete its folder and run again") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise UserError(f"{store.local_path(path)} is damaged (its checksum is wrong): delete its folder and run again")
-    return pq.read_table(io.BytesIO(content))
+    return parquet_table(content)

@@ -1,6 +1,6 @@
 """Hybrid batches (arXiv 2408.10536) from a release; numpy and pyarrow only."""
 
-from pipeline.batches.release import OpenRelease, open_release, release_store
-from pipeline.batches.sampling import Batch
+from pipeline.batches.release import Batch, Loader, OpenRelease, open_release, release_store
+from pipeline.batches.settings import Alpha, AlphaOf, BatchSettings
 
-__all__ = ["Batch", "OpenRelease", "open_release", "release_store"]
+__all__ = ["Alpha", "AlphaOf", "Batch", "BatchSettings", "Loader", "OpenRelease", "open_release", "release_store"]

@@ -1,99 +1,215 @@
-"""A release opened for reading: checked, in memory, addressed by row number and language."""
+"""A release opened for training: checked once, mapped into memory, addressed by row and language."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from pipeline.batches.sampling import Batch, Sampler
+from pipeline.batches.sampling import Draw, Integers, Pairs, Sampler
+from pipeline.batches.settings import BatchSettings, batch_settings
+from pipeline.batches.texts import MappedTexts
 from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
-from pipeline.store import Store, checked_table
+from pipeline.release.manifest import MANIFEST, read_manifest
+from pipeline.release.reading import Reader
+from pipeline.settings import Environment
+from pipeline.store import Store, fingerprint
 
-_MANIFEST = "manifest.json"
+
+@dataclass(frozen=True)
+class Batch:
+    """Queries and their positive passages, example by example; every list has `batch_size` items."""
+
+    kind: str  # "monolingual" or "cross-lingual"
+    source: str
+    queries: list[str]
+    passages: list[str]
+    query_languages: list[str]  # NLLB codes
+    passage_languages: list[str]
+    pair_rows: list[int]  # rows of the release's table `pairs`
+    query_rows: list[int]
+    passage_rows: list[int]
+    negatives: list[list[str]] = field(default_factory=list)  # of each example; empty where none were asked for
+    negative_rows: list[list[int]] = field(default_factory=list)
+
+    def part(self, rank: int, ranks: int) -> Batch:
+        """The examples of one of several workers that share the batch: all of them together have it whole."""
+        cut = slice(len(self.queries) * rank // ranks, len(self.queries) * (rank + 1) // ranks)
+        return Batch(self.kind, self.source, *(getattr(self, name)[cut] for name in list(self.__dataclass_fields__)[2:]))
 
 
 class OpenRelease:
-    """The tables of a release."""
+    """A release that batches are drawn from. Texts are read from a cache on this machine, which is made once."""
 
-    def __init__(self, store: Store, manifest: dict[str, Any]) -> None:
-        self._store = store
-        self.manifest = manifest
+    def __init__(self, store: Store) -> None:
+        """`store` is the folder of the release. Raises UserError where it is none, or a file is damaged."""
+        manifest = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
+        cache = Environment().cache.expanduser() / "releases" / f"{manifest['version']}-{manifest['seal']}"
+        cache.mkdir(parents=True, exist_ok=True)
+        self._reader = Reader(store, cache)
+        self._cache = cache
+        self._texts: dict[tuple[str, str], MappedTexts] = {}
+        self.manifest: dict[str, Any] = manifest
         self.languages: list[str] = manifest["languages"]
-        self._texts: dict[tuple[str, str], pa.Table] = {}
-        self.pairs = self._table("pairs")
+        self.sources: list[str] = list(manifest["sources"])
+        self.columns = self._columns()
 
-    def _table(self, name: str) -> pa.Table:
-        files = self.manifest["files"]
-        shards = sorted(file for file in files if file.startswith(f"{name}/"))
-        return pa.concat_tables([checked_table(self._store, shard, files[shard]["sha256"]) for shard in shards])
-
-    def texts(self, table: str, language: str) -> pa.Table:
-        """The whole table "queries" or "passages" in one language (NLLB code), checked when first read."""
+    def texts(self, table: str, language: str) -> MappedTexts:
+        """The texts of "queries" or "passages" in one language (NLLB code), mapped from the cache."""
         key = (table, language)
         if key not in self._texts:
-            self._texts[key] = self._table(f"{table}/{language}")
+            self._texts[key] = MappedTexts(self._reader, table, language, self._cache)
         return self._texts[key]
 
-    def pair_columns(self) -> dict[str, NDArray[np.int64]]:
-        """`query_row`, `passage_row`, `query_langs` and `passage_langs` of all pairs."""
-        names = ("query_row", "passage_row", "query_langs", "passage_langs")
-        return {name: self.pairs[name].to_numpy() for name in names}
+    def _columns(self) -> Pairs:
+        names = ["source", "query_row", "passage_row", "query_langs", "passage_langs", "negative_rows"]
+        parts = [shard.select(names) for shard in self._reader.shards("pairs")]
+        table = pa.concat_tables(parts).combine_chunks()
+        numbers = {name: table[name].to_numpy() for name in names[1:5]}
+        source = pa.compute.index_in(table["source"], value_set=pa.array(self.sources, pa.string()))
+        lists = table["negative_rows"]
+        lengths = pa.compute.list_value_length(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
+        flat = pa.compute.list_flatten(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
+        return Pairs(
+            source.to_numpy().astype(np.int64),
+            numbers["query_row"],
+            numbers["passage_row"],
+            numbers["query_langs"],
+            numbers["passage_langs"],
+            flat.astype(np.int64),
+            np.cumsum(lengths, dtype=np.int64),
+        )
 
-    def batches(
-        self,
-        alpha: float = 0.5,
-        languages: Sequence[str] | None = None,
-        batch_size: int = 100,
-        seed: int = 0,
-        steps: int | None = None,
-        start: int = 0,
-        query_prefix: str = "Query: ",
-        passage_prefix: str = "Passage: ",
-    ) -> Iterator[Batch]:
-        """Batches `start`, `start` + 1, … of the endless sequence that the other arguments determine.
+    def loader(self, settings: BatchSettings | None = None, **given: Any) -> Loader:
+        """Batches of this release by `settings`, or by the settings given as keywords.
 
-        A batch is monolingual with probability `alpha`, else cross-lingual. Its pairs come from one
-        source, drawn by size; no two share a query or a passage in any language. `languages` (codes or
-        tags) are all of the release where None is given. With `steps`, ends after so many batches.
-        Raises UserError, before the first batch, where that cannot be done.
+        Raises UserError, before the first batch, where they cannot be drawn.
         """
-        sampler = Sampler(self, alpha, self._codes(languages), batch_size, seed, query_prefix, passage_prefix)
-        return sampler.batches(start, steps)
+        return Loader(self, settings or batch_settings(**given))
 
-    def _codes(self, languages: Sequence[str] | None) -> list[str]:
-        if languages is None:
-            return self.languages
-        codes = [LANGUAGES.find(language).code for language in languages]
-        for code in codes:
-            if code not in self.languages:
-                raise UserError(f"languages: {code} is not in this release, which has {', '.join(self.languages)}")
-            if codes.count(code) > 1:
-                raise UserError(f"languages: {code} is given twice")
-        return codes
+    def batches(self, *, steps: int | None = None, start: int = 0, **given: Any) -> Iterator[Batch]:
+        """Batches `start`, `start` + 1, … of the endless sequence, epoch after epoch, that the settings determine.
+
+        With `steps`, ends after so many batches. Raises UserError as `loader` does.
+        """
+        loader = self.loader(**given)
+        return loader.sequence(start, steps)
+
+
+class Loader:
+    """Batches, epoch after epoch; each is a function of (release, settings, epoch, step), so that its state is two numbers."""
+
+    def __init__(self, release: OpenRelease, settings: BatchSettings) -> None:
+        self.release = release
+        self.settings = settings
+        self._sampler = Sampler(release.columns, release.sources, release.languages, settings)
+        for table in ("queries", "passages"):  # what is damaged shows now, not after an hour
+            for language in self._sampler.languages:
+                release.texts(table, language)
+        self._epoch = 0
+        self._step = 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch: as many as it takes for as many examples as there are pairs."""
+        return max(1, len(self.release.columns.query) // self.settings.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches that are left of this epoch; then the next one begins."""
+        while self._step < len(self):
+            batch = self.batch(self._epoch, self._step)
+            self._step += 1
+            yield batch
+        self.set_epoch(self._epoch + 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch."""
+        self._epoch, self._step = epoch, 0
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """The batch at `step` of `epoch`."""
+        return self._read(self._sampler.draw(epoch, step, epoch * len(self)))
+
+    def sequence(self, start: int, steps: int | None) -> Iterator[Batch]:
+        """Batches from number `start` on, counted over all epochs."""
+        number = start
+        while steps is None or number < start + steps:
+            yield self.batch(*divmod(number, len(self)))
+            number += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batch is."""
+        return {"release": self._identity(), "settings": self._wanted(), "epoch": self._epoch, "step": self._step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken. Raises UserError where that was of another release or with other settings."""
+        for name, own in (("release", self._identity()), ("settings", self._wanted())):
+            if state.get(name) != own:
+                raise UserError(f"this state was taken with other {name} ({state.get(name)}, here {own}): it cannot go on here")
+        self._epoch, self._step = int(state["epoch"]), int(state["step"])
+
+    def _identity(self) -> str:
+        return f"{self.release.manifest['version']}-{self.release.manifest['seal']}"
+
+    def _wanted(self) -> str:
+        return fingerprint(**self.settings.model_dump(mode="json"))
+
+    def _read(self, draw: Draw) -> Batch:
+        columns, codes = self.release.columns, self.release.languages
+        queries, passages = columns.query[draw.pairs], columns.passage[draw.pairs]
+        kept = self._negatives(draw)
+        return Batch(
+            draw.kind,
+            self.release.sources[draw.source],
+            [f"{self.settings.query_prefix}{text}" for text in self._whole("queries", queries, draw.query_language.tolist())],
+            [f"{self.settings.passage_prefix}{text}" for text in self._whole("passages", passages, draw.passage_language.tolist())],
+            [codes[bit] for bit in draw.query_language],
+            [codes[bit] for bit in draw.passage_language],
+            draw.pairs.tolist(),
+            queries.tolist(),
+            passages.tolist(),
+            [[f"{self.settings.passage_prefix}{text}" for _, text in of_example] for of_example in kept],
+            [[row for row, _ in of_example] for of_example in kept],
+        )
+
+    def _negatives(self, draw: Draw) -> list[list[tuple[int, str]]]:
+        """Row and text of the hard negatives of each example that survived in their languages."""
+        flat = [one for of_example in draw.negatives for one in of_example]
+        texts = iter(self._whole("passages", np.array([row for row, _ in flat], np.int64), [bit for _, bit in flat]))
+        found = [[(row, next(texts)) for row, _ in of_example] for of_example in draw.negatives]
+        return [[(row, text) for row, text in of_example if text][: self.settings.negatives] for of_example in found]
+
+    def _whole(self, table: str, rows: Integers, languages: Sequence[int]) -> list[str]:
+        """The text of each row in its language, a passage's title before it; empty for one that was rejected."""
+        wanted = np.array(languages, dtype=np.int64)
+        texts = [""] * len(rows)
+        for bit in set(wanted.tolist()):
+            places = np.flatnonzero(wanted == bit)
+            found = self.release.texts(table, self.release.languages[bit]).take(rows[places])
+            for place, text in zip(places.tolist(), found, strict=True):
+                texts[place] = text
+        return texts
 
 
 def release_store(path: str) -> Store:
     """The folder of a release: `path` itself, or in a store the latest release. Raises UserError where there is none."""
     store = Store(path, writable=False)
-    if not store.exists(_MANIFEST) and store.exists("releases/latest.json"):
+    if not store.exists(MANIFEST) and store.exists("releases/latest.json"):
         version = json.loads(store.read("releases/latest.json"))["version"]
         store = Store(f"{path.rstrip('/')}/releases/{version}", writable=False)
-    if not store.exists(_MANIFEST):
-        raise UserError(f"{path}: no release here: it has no {_MANIFEST}")
+    if not store.exists(MANIFEST):
+        raise UserError(f"{path}: no release here: it has no {MANIFEST}")
     return store
 
 
-def open_release(path: str) -> OpenRelease:
+def open_release(path: str | Path) -> OpenRelease:
     """Open a release: its folder, or a store, whose latest release is meant.
 
-    Every file is checked against the manifest when it is read. Raises UserError where `path` holds no
-    release or a file is missing or damaged.
+    Every file is checked against the manifest when it is read for the first time on this machine. Raises UserError where `path`
+    holds no release or a file is missing or damaged.
     """
-    store = release_store(path)
-    return OpenRelease(store, json.loads(store.read(_MANIFEST)))
+    return OpenRelease(release_store(str(path)))

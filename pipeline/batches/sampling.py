@@ -1,202 +1,295 @@
-"""Which pairs and languages make a batch: a pure function of (release, settings, seed, step)."""
+"""Which pairs and languages make a batch: a pure function of (release, settings, epoch, step)."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.batches.settings import Alpha, BatchSettings
 from pipeline.errors import UserError
+from pipeline.languages import LANGUAGES
 
-if TYPE_CHECKING:
-    from pipeline.batches.release import OpenRelease
-
-Kind = Literal["monolingual", "cross-lingual"]
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+MONOLINGUAL, CROSS_LINGUAL = "monolingual", "cross-lingual"
+
+_TRIES = 8
+"""Draws from a source of so many times a batch, before its pairs are looked through one by one."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Queries and their positive passages, example by example; every list has `batch_size` items."""
+class Pairs:
+    """The links of a release, as columns."""
 
-    kind: Kind
-    source: str
-    queries: list[str]
-    passages: list[str]
-    query_languages: list[str]  # NLLB codes
-    passage_languages: list[str]
-    pair_rows: list[int]  # rows of the release's table `pairs`
-    query_rows: list[int]
-    passage_rows: list[int]
+    source: Integers
+    """The number of the source."""
+    query: Integers
+    passage: Integers
+    query_bits: Integers
+    passage_bits: Integers
+    negative_rows: Integers
+    negative_ends: Integers
+    """The negatives of pair *i* end here in `negative_rows`, and begin where those of *i* - 1 end."""
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """One way to draw a batch: a source, a kind, for monolingual batches a language, and the pairs that fit."""
+class Draw:
+    """A batch in numbers: rows of the release, and languages as bits."""
 
-    kind: Kind
-    source: str
-    language: int | None  # a bit
+    kind: str
+    source: int
     pairs: Integers
+    query_language: Integers
+    passage_language: Integers
+    negatives: list[list[tuple[int, int]]] = field(default_factory=list)
+    """Of each example, passage row and language of its hard negatives."""
 
 
 class Sampler:
     """Draws batches by the rules of arXiv 2408.10536.
 
-    A source is drawn with probability proportional to its pairs, then the kind of batch, then for a
-    monolingual batch a language, uniformly; in a cross-lingual batch each example's ordered pair of
-    different languages is drawn uniformly from those in which it survived.
+    A source is drawn by its size, then a language and by its alpha the kind of batch. In a cross-lingual batch every example has
+    two different languages, of those in which its query and its passage survived. No two examples share a query or a passage, in
+    any language, nor is a passage of one known to answer the query of another.
     """
 
-    def __init__(
-        self,
-        release: OpenRelease,
-        alpha: float,
-        languages: list[str],
-        batch_size: int,
-        seed: int,
-        query_prefix: str = "",
-        passage_prefix: str = "",
-    ) -> None:
-        if not 0 <= alpha <= 1:
-            raise UserError(f"alpha: {alpha} is not between 0 and 1")
-        if batch_size < 1:
-            raise UserError(f"batch_size: {batch_size} is not a positive number")
-        if alpha < 1 and len(languages) < 2:
-            raise UserError("languages: cross-lingual batches need two languages; name more, or set alpha to 1")
-        self._release = release
-        self._alpha = alpha
-        self._bits = [release.languages.index(code) for code in languages]
-        self._size = batch_size
-        self._seed = seed
-        self._prefixes = (query_prefix, passage_prefix)
-        self._columns = release.pair_columns()
-        self._choices = self._plan()
+    def __init__(self, pairs: Pairs, sources: Sequence[str], languages: Sequence[str], settings: BatchSettings) -> None:
+        """`sources` and `languages` are those of the release, in its order. Raises UserError where no batch can be drawn."""
+        self._pairs = pairs
+        self._settings = settings
+        self._languages = list(languages)
+        self._sources = list(sources)
+        self._bits = self._chosen()
+        self._alphas = dict.fromkeys(self._bits, settings.alpha) | self._groups()
+        self._pair_weights = self._allowed()
+        self._rows = [np.flatnonzero(pairs.source == number) for number in range(len(self._sources))]
+        self._pools: dict[tuple[int, int, int], Integers] = {}
+        self._source_shares = self._shares_of_sources()
+        self._language_shares = self._shares_of_languages()
+        self._answers = _Answers(pairs.query, pairs.passage)
+        self._check()
 
-    def batches(self, start: int, steps: int | None) -> Iterator[Batch]:
-        numbers = itertools.count(start) if steps is None else range(start, start + steps)
-        return map(self.batch, numbers)
+    @property
+    def languages(self) -> list[str]:
+        """The languages that batches may have."""
+        return [self._languages[bit] for bit in self._bits]
 
-    def batch(self, step: int) -> Batch:
-        """Batch number `step`."""
-        rng = np.random.default_rng([self._seed, step])
-        sources = list(self._choices)
-        sizes = np.array([self._source_sizes[source] for source in sources], dtype=float)
-        source = sources[int(rng.choice(len(sources), p=sizes / sizes.sum()))]
-        kind: Kind = "monolingual" if rng.random() < self._alpha else "cross-lingual"
-        choices = self._choices[source][kind]
-        choice = choices[int(rng.integers(len(choices)))]
-        pairs = self._draw_pairs(choice.pairs, rng)
-        if pairs is None:
-            raise UserError(self._too_large(choice))
-        if choice.language is None:
-            languages = [self._draw_languages(int(pair), rng) for pair in pairs]
+    def draw(self, epoch: int, step: int, steps_before: int) -> Draw:
+        """The batch at `step` of `epoch`; `steps_before` are all steps of earlier epochs, which a schedule counts too."""
+        rng = np.random.default_rng([self._settings.seed, epoch, step])
+        source = int(rng.choice(len(self._sources), p=self._source_shares))
+        language = int(rng.choice(self._bits, p=self._language_shares))
+        monolingual = rng.random() < self._alpha(language, steps_before + step)
+        return self._monolingual(source, language, rng) if monolingual else self._cross(source, rng)
+
+    def _alpha(self, bit: int, step: int) -> float:
+        mode = self._settings.mode
+        return 1.0 if mode == MONOLINGUAL else 0.0 if mode == CROSS_LINGUAL else self._alphas[bit].at(step)
+
+    def _monolingual(self, source: int, bit: int, rng: np.random.Generator) -> Draw:
+        pairs = self._pick(source, bit, bit, rng)
+        languages = np.full(len(pairs), bit, dtype=np.int64)
+        return Draw(MONOLINGUAL, source, pairs, languages, languages, self._negatives(pairs, languages, languages, rng))
+
+    def _cross(self, source: int, rng: np.random.Generator) -> Draw:
+        if self._settings.pairs_of == "batch":
+            flat = self._pair_weights.ravel()
+            query, passage = divmod(int(rng.choice(len(flat), p=flat / flat.sum())), len(self._languages))
+            pairs = self._pick(source, query, passage, rng)
+            queries, passages = (np.full(len(pairs), bit, dtype=np.int64) for bit in (query, passage))
         else:
-            languages = [(choice.language, choice.language)] * len(pairs)
-        return self._read(choice, pairs, languages)
+            pairs = self._pick(source, -1, -1, rng)
+            queries, passages = self._languages_of(pairs, rng)
+        return Draw(CROSS_LINGUAL, source, pairs, queries, passages, self._negatives(pairs, queries, passages, rng))
 
-    def _plan(self) -> dict[str, dict[Kind, list[_Choice]]]:
-        """All choices by source and kind; raises UserError where one cannot fill a batch."""
-        names = self._release.pairs["source"].to_numpy(zero_copy_only=False)
-        query_langs, passage_langs = self._columns["query_langs"], self._columns["passage_langs"]
-        shares: dict[Kind, float] = {"monolingual": self._alpha, "cross-lingual": 1 - self._alpha}
-        kinds = [kind for kind, share in shares.items() if share > 0]
-        plan: dict[str, dict[Kind, list[_Choice]]] = {}
-        self._source_sizes: dict[str, int] = {}
-        for source in self._release.manifest["sources"]:
-            mine = names == source
-            self._source_sizes[source] = int(mine.sum())
-            if not mine.any():
+    def _languages_of(self, pairs: Integers, rng: np.random.Generator) -> tuple[Integers, Integers]:
+        """Languages of query and passage for each pair, among those in which it survived."""
+        weights = self._possible(pairs).reshape(len(pairs), -1).cumsum(axis=1)
+        chosen = (weights > rng.random((len(pairs), 1)) * weights[:, -1:]).argmax(axis=1)
+        return chosen // len(self._languages), chosen % len(self._languages)
+
+    def _possible(self, pairs: Integers) -> Floats:
+        """The weight of each pair of languages for each of `pairs`; 0 where a side did not survive."""
+        bits = np.arange(len(self._languages))
+        queries = (self._pairs.query_bits[pairs, None] >> bits) & 1
+        passages = (self._pairs.passage_bits[pairs, None] >> bits) & 1
+        possible: Floats = queries[:, :, None] * passages[:, None, :] * self._pair_weights
+        return possible
+
+    def _fits(self, pairs: Integers, query: int, passage: int) -> Mask:
+        """Which pairs survived in the languages of query and passage; -1 and -1 for any two that are allowed."""
+        if query < 0:
+            return np.asarray(self._possible(pairs).reshape(len(pairs), -1).any(axis=1), dtype=bool)
+        both = (self._pairs.query_bits[pairs] >> query) & (self._pairs.passage_bits[pairs] >> passage) & 1
+        return np.asarray(both, dtype=bool)
+
+    def _pick(self, source: int, query: int, passage: int, rng: np.random.Generator) -> Integers:
+        """`batch_size` pairs of a source that survived in the languages, no two of them in each other's way; uniformly."""
+        rows, size = self._rows[source], self._settings.batch_size
+        chosen: list[int] = []
+        if len(rows) > _TRIES * size:
+            for _ in range(_TRIES):
+                candidates = rows[rng.integers(len(rows), size=2 * size)]
+                self._take(candidates[self._fits(candidates, query, passage)], chosen)
+                if len(chosen) == size:
+                    return np.array(chosen, dtype=np.int64)
+        self._take(rng.permutation(self._pool(source, query, passage)), chosen)
+        if len(chosen) < size:
+            raise UserError(self._too_large(source, query, passage, len(chosen)))
+        return np.array(chosen, dtype=np.int64)
+
+    def _pool(self, source: int, query: int, passage: int) -> Integers:
+        """All pairs of a source that survived in the languages; looked up where few did."""
+        key = (source, query, passage)
+        if key not in self._pools:
+            rows = self._rows[source]
+            parts = [part[self._fits(part, query, passage)] for part in np.array_split(rows, 1 + len(rows) // 50_000)]
+            self._pools[key] = np.concatenate(parts)
+        return self._pools[key]
+
+    def _take(self, candidates: Integers, chosen: list[int]) -> None:
+        """Add candidates to `chosen` until the batch is full, but none that gets in the way of another."""
+        query_of, passage_of = self._pairs.query, self._pairs.passage
+        queries = {int(query_of[pair]) for pair in chosen}
+        passages = {int(passage_of[pair]) for pair in chosen}
+        answers = {row for query in queries for row in self._answers.of(query)}
+        for pair in candidates.tolist():
+            if len(chosen) == self._settings.batch_size:
+                return
+            query, passage = int(query_of[pair]), int(passage_of[pair])
+            if query in queries or passage in passages or passage in answers:
                 continue
-            plan[source] = {kind: [] for kind in kinds}
-            if "monolingual" in kinds:
-                for bit in self._bits:
-                    survived = (query_langs >> bit) & (passage_langs >> bit) & 1
-                    plan[source]["monolingual"].append(_Choice("monolingual", source, bit, np.flatnonzero(mine & (survived == 1))))
-            if "cross-lingual" in kinds:
-                mask = np.int64(sum(1 << bit for bit in self._bits))
-                queries, passages = query_langs & mask, passage_langs & mask
-                # Two different languages can be had unless a side has none, or both have the same single one.
-                single = (queries & (queries - 1)) == 0
-                possible = (queries != 0) & (passages != 0) & ~(single & (queries == passages))
-                plan[source]["cross-lingual"].append(_Choice("cross-lingual", source, None, np.flatnonzero(mine & possible)))
-        if not plan:
-            raise UserError("this release has no pairs")
-        rng = np.random.default_rng([self._seed, 0])
-        for choice in itertools.chain.from_iterable(itertools.chain.from_iterable(kinds.values()) for kinds in plan.values()):
-            if self._draw_pairs(choice.pairs, rng) is None:
-                raise UserError(self._too_large(choice))
-        return plan
+            own = self._answers.of(query)
+            if not passages.isdisjoint(own):
+                continue
+            queries.add(query)
+            passages.add(passage)
+            answers.update(own)
+            chosen.append(pair)
 
-    def _too_large(self, choice: _Choice) -> str:
-        where = choice.kind if choice.language is None else f"{choice.kind} {self._release.languages[choice.language]}"
-        distinct = min(len(np.unique(self._columns[name][choice.pairs])) for name in ("query_row", "passage_row"))
+    def _negatives(self, pairs: Integers, queries: Integers, passages: Integers, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
+        """Hard negatives of each example, none of which is known to answer any query of the batch."""
+        wanted = self._settings.negatives
+        if not wanted:
+            return []
+        answers = {row for query in self._pairs.query[pairs].tolist() for row in self._answers.of(query)}
+        answers.update(self._pairs.passage[pairs].tolist())
+        ends = self._pairs.negative_ends
+        result = []
+        for pair, query, passage in zip(pairs.tolist(), queries.tolist(), passages.tolist(), strict=True):
+            start = int(ends[pair - 1]) if pair else 0
+            rows = [row for row in self._pairs.negative_rows[start : int(ends[pair])].tolist() if row not in answers]
+            where = {"query": query, "passage": passage}.get(self._settings.negative_language, -1)
+            result.append([(row, where if where >= 0 else int(rng.choice(self._bits))) for row in rows])
+        return result
+
+    def _chosen(self) -> list[int]:
+        names = self._settings.languages
+        if names is None:
+            return list(range(len(self._languages)))
+        bits = [self._bit(name, "languages") for name in names]
+        for name, bit in zip(names, bits, strict=True):
+            if bits.count(bit) > 1:
+                raise UserError(f"languages: {name} is given twice")
+        if not bits:
+            raise UserError("languages: name at least one")
+        return bits
+
+    def _bit(self, name: str, setting: str) -> int:
+        code = LANGUAGES.find(name).code
+        if code not in self._languages:
+            raise UserError(f"{setting}: {code} is not in this release, which has {', '.join(self._languages)}")
+        return self._languages.index(code)
+
+    def _groups(self) -> dict[int, Alpha]:
+        return {self._bit(name, "alpha_groups"): group for group in self._settings.alpha_groups for name in group.languages}
+
+    def _allowed(self) -> Floats:
+        """The weight of every ordered pair of different languages."""
+        count = len(self._languages)
+        weights = np.zeros(count)
+        weights[self._bits] = [self._weight(bit) for bit in self._bits]
+        table: Floats = np.outer(weights, weights) * ~np.eye(count, dtype=bool)
+        if self._settings.allowed_pairs is not None:
+            allowed = np.zeros((count, count))
+            for query, passage in self._settings.allowed_pairs:
+                allowed[self._bit(query, "allowed_pairs"), self._bit(passage, "allowed_pairs")] = 1
+            table = table * allowed
+        for query, passage in self._settings.denied_pairs:
+            table[self._bit(query, "denied_pairs"), self._bit(passage, "denied_pairs")] = 0
+        return table
+
+    def _weight(self, bit: int) -> float:
+        given = {self._bit(name, "language_weights"): value for name, value in self._settings.language_weights.items()}
+        if any(value < 0 for value in given.values()):
+            raise UserError("language_weights: a weight is negative")
+        return given.get(bit, 1.0)
+
+    def _shares_of_languages(self) -> Floats:
+        shares = np.array([self._weight(bit) for bit in self._bits])
+        temperature = self._settings.language_temperature
+        if temperature is not None:
+            both = self._pairs.query_bits & self._pairs.passage_bits
+            shares = shares * np.array([float(((both >> bit) & 1).sum()) for bit in self._bits]) ** (1 / temperature)
+        return _normal(shares, "language_weights: no language is left")
+
+    def _shares_of_sources(self) -> Floats:
+        for name in self._settings.source_weights:
+            if name not in self._sources:
+                raise UserError(f"source_weights: {name!r} is no source of this release, which has {', '.join(self._sources)}")
+        sizes = np.array([len(rows) for rows in self._rows], dtype=float)
+        capped = np.minimum(sizes, self._settings.source_cap or np.inf)
+        weights = np.array([self._settings.source_weights.get(name, 1.0) for name in self._sources])
+        if (weights < 0).any():
+            raise UserError("source_weights: a weight is negative")
+        powered = np.where(sizes > 0, capped ** (1 / self._settings.source_temperature), 0.0)
+        return _normal(weights * powered, "this release has no pairs that could be drawn")
+
+    def _check(self) -> None:
+        """Try every kind of batch that may come, so that what cannot be drawn is known before the first."""
+        alphas = [1.0, 0.0] if self._settings.mode == "hybrid" else [1.0 if self._settings.mode == MONOLINGUAL else 0.0]
+        if self._settings.mode == "hybrid":
+            values = [value for alpha in self._alphas.values() for value in (alpha.start, alpha.start if alpha.end is None else alpha.end)]
+            alphas = [kind for kind, needed in ((1.0, max(values) > 0), (0.0, min(values) < 1)) if needed]
+        rng = np.random.default_rng([self._settings.seed, 2**32 - 1])
+        for source in np.flatnonzero(self._source_shares).tolist():
+            if 1.0 in alphas:
+                for bit in np.array(self._bits)[self._language_shares > 0].tolist():
+                    self._pick(source, bit, bit, rng)
+            if 0.0 in alphas:
+                if not self._pair_weights.any():
+                    raise UserError(
+                        "languages: cross-lingual batches need two languages that are allowed together; name more, or set alpha to 1"
+                    )
+                self._cross(source, rng)
+
+    def _too_large(self, source: int, query: int, passage: int, found: int) -> str:
+        kind = CROSS_LINGUAL if query != passage or query < 0 else f"{MONOLINGUAL} {self._languages[query]}"
         return (
-            f"batch_size: {self._size} is more than {where} batches of source {choice.source!r} can hold "
-            f"without a query or a passage twice ({distinct} distinct ones at most); choose a smaller one"
+            f"batch_size: {self._settings.batch_size} is more than {kind} batches of source {self._sources[source]!r} can hold "
+            f"without a query or a passage twice ({found} distinct ones, as far as was looked); choose a smaller one"
         )
 
-    def _draw_pairs(self, pairs: Integers, rng: np.random.Generator) -> Integers | None:
-        """`batch_size` of `pairs`, uniformly, no two with the same query or passage; None where there are not so many."""
-        queries: set[int] = set()
-        passages: set[int] = set()
-        drawn: list[int] = []
-        for candidates in self._candidates(pairs, rng):
-            for pair in candidates:
-                query, passage = int(self._columns["query_row"][pair]), int(self._columns["passage_row"][pair])
-                if query in queries or passage in passages:
-                    continue
-                queries.add(query)
-                passages.add(passage)
-                drawn.append(int(pair))
-                if len(drawn) == self._size:
-                    return np.array(drawn, dtype=np.int64)
-        return None
 
-    def _candidates(self, pairs: Integers, rng: np.random.Generator) -> Iterator[Integers]:
-        # A few random draws fill a batch from a large source; only a small one is shuffled as a whole.
-        if len(pairs) > 16 * self._size:
-            yield pairs[rng.integers(len(pairs), size=4 * self._size)]
-        yield rng.permutation(pairs)
+class _Answers:
+    """The passages that are known to answer each query."""
 
-    def _draw_languages(self, pair: int, rng: np.random.Generator) -> tuple[int, int]:
-        query_langs, passage_langs = (int(self._columns[name][pair]) for name in ("query_langs", "passage_langs"))
-        combinations = [
-            (query, passage)
-            for query in self._bits
-            for passage in self._bits
-            if query != passage and query_langs >> query & 1 and passage_langs >> passage & 1
-        ]
-        return combinations[int(rng.integers(len(combinations)))]
+    def __init__(self, queries: Integers, passages: Integers) -> None:
+        self._order = np.argsort(queries, kind="stable")
+        self._queries = queries[self._order]
+        self._passages = passages
 
-    def _read(self, choice: _Choice, pairs: Integers, languages: list[tuple[int, int]]) -> Batch:
-        query_rows, passage_rows = self._columns["query_row"][pairs], self._columns["passage_row"][pairs]
-        codes = self._release.languages
-        query_languages = [codes[query] for query, _ in languages]
-        passage_languages = [codes[passage] for _, passage in languages]
-        return Batch(
-            choice.kind,
-            choice.source,
-            [self._prefixes[0] + text for text in self._texts("queries", query_rows, query_languages)],
-            [self._prefixes[1] + text for text in self._texts("passages", passage_rows, passage_languages)],
-            query_languages,
-            passage_languages,
-            pairs.tolist(),
-            query_rows.tolist(),
-            passage_rows.tolist(),
-        )
+    def of(self, query: int) -> list[int]:
+        low, high = np.searchsorted(self._queries, (query, query + 1))
+        rows: list[int] = self._passages[self._order[low:high]].tolist()
+        return rows
 
-    def _texts(self, table: str, rows: Integers, languages: list[str]) -> list[str]:
-        """The text of each row in its language, a passage's title before it."""
-        texts = [""] * len(rows)
-        for language in dict.fromkeys(languages):
-            places = [place for place, code in enumerate(languages) if code == language]
-            found = self._release.texts(table, language).take(pa.array(rows[places])).to_pylist()
-            for place, row in zip(places, found, strict=True):
-                texts[place] = f"{row['title']}: {row['text']}" if row.get("title") else row["text"]
-        return texts
+
+def _normal(shares: Floats, otherwise: str) -> Floats:
+    if not shares.sum() > 0:
+        raise UserError(otherwise)
+    return np.asarray(shares / shares.sum(), dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,13 @@ class Reader:
         """`id`, `title` and `text` of every row of "queries" or "passages" in one language, mapped from a file."""
         file = self._scratch / f"{table}-{code}.arrow"
         if not file.exists():
-            with pa.ipc.new_file(str(file), _WHOLE) as writer:
+            making = file.with_suffix(f".{os.getpid()}.part")
+            with pa.ipc.new_file(str(making), _WHOLE) as writer:
                 for shard in self.shards(f"{table}/{code}"):
                     title = shard["title"] if "title" in shard.column_names else pa.repeat("", len(shard))
                     columns = {"id": shard["id"], "title": title, "text": shard["text"]}
                     writer.write_table(pa.table(columns).cast(_WHOLE))
+            making.replace(file)  # another process may read it, or make it too
         return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
 
     def pairs(self, query: str, passage: str) -> Iterator[pa.Table]:

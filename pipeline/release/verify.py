@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import schema
@@ -25,7 +23,7 @@ from pipeline.release.build import pair_tally
 from pipeline.release.manifest import MANIFEST, faults
 from pipeline.release.order import pair_keys, shuffle_keys, text_hashes
 from pipeline.release.rows import ENGLISH_BIT
-from pipeline.store import Store
+from pipeline.store import Store, parquet_table
 from pipeline.tally import Tally
 
 _SHARD = re.compile(r"\d{5}\.parquet")
@@ -134,7 +132,7 @@ class _Check:
         if content is None:
             return None, found
         try:
-            table = pq.read_table(io.BytesIO(content))
+            table = parquet_table(content)
         except (pa.ArrowException, OSError) as error:
             return None, [Fault(name, f"is no Parquet file: {error}")]
         if not table.schema.equals(target):

@@ -94,5 +94,5 @@ def test_on_dask(prefect_server: None, settings: Settings, project: Project, tmp
 
 
 def test_an_unknown_runner_is_named(prefect_server: None, settings: Settings, project: Project, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="runner: 'spark' is none of threads, dask, ray \(and processes, to filter\)"):
+    with pytest.raises(UserError, match=r"runner: 'spark' is none of threads, dask, ray \(and processes, to filter\)"):
         flow(str(project.folder / "profile.yaml"), str(tmp_path / "store"), runner="spark")

@@ -53,7 +53,7 @@ def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, pr
     assert translate(settings, remote) == Outcome(skipped=2)
     assert not publish(settings, remote).new
     assert remote.names("releases") == store.names("releases")
-    batch = next(open_release(f"s3://{bucket}/store").batches(1.0, ["en"], batch_size=1))
+    batch = next(open_release(f"s3://{bucket}/store").batches(alpha=1.0, languages=["en"], batch_size=1))
     assert batch.queries == ["Query: How long is the river Aldo in Velu?"]
     here, there = (release_store(each.url) for each in (store, remote))
     assert list(verify(there)) == []

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,15 @@ import pytest
 
 from pipeline import schema
 from pipeline.batches import OpenRelease, open_release
+from pipeline.release.manifest import FORMAT, sealed
 from pipeline.store import Store, json_bytes, parquet_bytes
 
 LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"]
 
 
-def write_release(folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0) -> Path:
+def write_release(
+    folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0, title: str = ""
+) -> Path:
     """A release on disk: so many pairs a source, several queries a passage, texts that say what they are."""
     store = Store(str(folder))
     rng = np.random.default_rng(seed)
@@ -38,7 +40,7 @@ def write_release(folder: Path, sources: dict[str, int], per_passage: int = 3, s
             texts = [f"{table} {row} {code}" if survived[row, bit] else None for row in range(rows)]
             columns = {
                 "id": [f"{table}{row}" for row in range(rows)],
-                "title": ["" if text else None for text in texts],
+                "title": [title if text else None for text in texts],
                 "text": texts,
                 "reject_reason": [None if text else "round_trip" for text in texts],
             }
@@ -53,7 +55,7 @@ def write_release(folder: Path, sources: dict[str, int], per_passage: int = 3, s
     pairs = {
         "query_row": query_rows,
         "passage_row": passage_rows,
-        "negative_rows": [[]] * total,
+        "negative_rows": [[(row + offset) % passages for offset in (1, 2, 7)] for row in passage_rows.tolist()],
         "source": np.repeat(list(sources), list(sources.values())),
         "source_id": [str(row) for row in range(total)],
         "answer": [""] * total,
@@ -61,10 +63,34 @@ def write_release(folder: Path, sources: dict[str, int], per_passage: int = 3, s
         "passage_langs": bits["passages"][passage_rows],
     }
     write("pairs/00000.parquet", pa.table(pairs, schema=schema.RELEASED_PAIRS))
-    manifest = {"format": 1, "version": "made-1", "languages": LANGUAGES, "sources": {source: {} for source in sources}, "files": files}
-    store.write("manifest.json", json_bytes(manifest))
-    assert json.loads(store.read("manifest.json"))["version"] == "made-1"
+    nothing = {"read": 0, "kept": 0, "rejected": {}}
+    rows = {"queries": total, "passages": passages, "pairs": total}
+    facts = dict.fromkeys(("title", "licence", "fingerprint"), "") | {"homepage": None, "citation": None, "rows": nothing}
+    facts |= {"cleaned": {}, "merged": {}, "provided": rows, "shared": rows, "languages": {}}
+    manifest = {
+        "format": FORMAT,
+        "version": f"made-{seed}",
+        "licence": "MIT",
+        "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
+        "languages": LANGUAGES,
+        "rows": rows,
+        "rejected": {},
+        "sources": dict.fromkeys(sources, facts),
+        "model": {"name": "", "licence": "MIT", "fingerprint": "", "quantization": None},
+        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
+        "settings": {},
+        "files": files,
+    }
+    store.write("manifest.json", json_bytes(sealed(manifest)))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Mapped texts go here, and not to the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARALLEL_QA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

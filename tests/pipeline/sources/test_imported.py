@@ -70,10 +70,13 @@ def test_they_are_checked_like_others_and_never_translated(settings: Settings, s
     assert decided[("questions", "deu_Latn", "passages")] == [None, "missing", "repetition"]
     assert decided[("questions", "spa_Latn", "queries")] == ["missing", "missing"]
     release = publish(settings, store)
-    table = store.read_parquet(f"{release.path}/passages/deu_Latn/00000.parquet").to_pylist()
-    assert [row["text"] for row in table] == [GERMAN["0"], None, None]
-    assert [row["reject_reason"] for row in table] == [None, "missing", "repetition"]
+    english, german = (store.read_parquet(f"{release.path}/passages/{code}/00000.parquet").to_pylist() for code in ("eng_Latn", "deu_Latn"))
+    assert {source["text"]: (row["text"], row["reject_reason"]) for source, row in zip(english, german, strict=True)} == {
+        ENGLISH["0"]: (GERMAN["0"], None),
+        ENGLISH["1"]: (None, "repetition"),
+        ENGLISH["2"]: (None, "missing"),
+    }
     pairs = store.read_parquet(f"{release.path}/pairs/00000.parquet").to_pylist()
-    assert [pair["negative_rows"] for pair in pairs] == [[1], [1]]
+    assert [[english[row]["text"] for row in pair["negative_rows"]] for pair in pairs] == [[ENGLISH["2"]]] * 2
     counts = release.manifest["sources"]["questions"]["languages"]["deu_Latn"]["passages"]
     assert counts == {"read": 3, "kept": 1, "rejected": {"missing": 1, "repetition": 1}}
