@@ -31,6 +31,8 @@ from torch.utils.data import ConcatDataset, RandomSampler
 from benchmarks.release import LANGUAGES, Folder, make_source, write_release
 from pipeline.batches import Batch, Loader, open_release
 from pipeline.languages import ENGLISH
+from pipeline.release.reading import Reader
+from pipeline.store import Store
 
 SIZE = 100
 BATCHES = 400
@@ -59,12 +61,12 @@ def main() -> None:
             loaders[name] = open_release(folder / name).loader(batch_size=SIZE)
         command = [sys.executable, "-m", "benchmarks.batches", "--first", str(folder / "many")]
         first = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-        flat = _flat(loaders["many"], folder / "flat")
+        flat = _flat(loaders["many"], folder)
         rates = _rates(
             {
                 "ours": lambda number: loaders["many"].batch(0, number),
                 "few": lambda number: loaders["few"].batch(0, number),
-                "take": _takes(loaders["many"]),
+                "take": _takes(loaders["many"], folder),
                 "sentence-transformers": flat,
             }
         )
@@ -110,10 +112,17 @@ def _rates(makers: dict[str, Callable[[int], object]]) -> dict[str, float]:
     return best
 
 
-def _takes(loader: Loader) -> Callable[[int], object]:
+def _reader(folder: Path) -> Reader:
+    """The texts of the release as mapped Arrow files."""
+    (folder / "arrow").mkdir(exist_ok=True)
+    return Reader(Store(str(folder / "many"), writable=False), folder / "arrow")
+
+
+def _takes(loader: Loader, folder: Path) -> Callable[[int], object]:
     """The same rows, from the same mapped files, and nothing else."""
     batches: dict[int, Batch] = {number: loader.batch(0, number) for number in range(3 * BATCHES)}
     columns = {}
+    reader = _reader(folder)
     for number, batch in batches.items():
         groups = []
         for table, rows, codes in (
@@ -123,23 +132,23 @@ def _takes(loader: Loader) -> Callable[[int], object]:
             for code in dict.fromkeys(codes):
                 chosen = pa.array([row for row, language in zip(rows, codes, strict=True) if language == code])
                 names = ["text"] if table == "queries" else ["title", "text"]
-                groups.append((loader.release.texts(table, code).select(names), chosen))
+                groups.append((reader.texts(table, code).select(names), chosen))
         columns[number] = groups
     return lambda number: [table.take(rows).to_pydict() for table, rows in columns[number]]
 
 
 def _flat(loader: Loader, folder: Path) -> Callable[[int], object]:
     """sentence-transformers: a flat data set a language, and batches from them in proportion to their sizes."""
-    release = loader.release
+    release, reader = loader.release, _reader(folder)
     flat = []
     for code in (ENGLISH.code, *LANGUAGES):
         both = release.columns.query_bits & release.columns.passage_bits
         rows = np.flatnonzero((both >> release.languages.index(code)) & 1)[:_FLAT_ROWS]
         texts = {
-            "anchor": release.texts("queries", code)["text"].take(pa.array(release.columns.query[rows])),
-            "positive": release.texts("passages", code)["text"].take(pa.array(release.columns.passage[rows])),
+            "anchor": reader.texts("queries", code)["text"].take(pa.array(release.columns.query[rows])),
+            "positive": reader.texts("passages", code)["text"].take(pa.array(release.columns.passage[rows])),
         }
-        path = folder / code
+        path = folder / "flat" / code
         datasets.Dataset(pa.table(texts)).save_to_disk(str(path))
         flat.append(datasets.load_from_disk(str(path)))
     generator = torch.Generator()

@@ -154,21 +154,22 @@ class Sampler:
     def _take(self, candidates: Integers, chosen: list[int]) -> None:
         """Add candidates to `chosen` until the batch is full, but none that gets in the way of another."""
         query_of, passage_of = self._pairs.query, self._pairs.passage
-        queries = {int(query_of[pair]) for pair in chosen}
-        passages = {int(passage_of[pair]) for pair in chosen}
+        queries = set(query_of[chosen].tolist())
+        passages = set(passage_of[chosen].tolist())
         answers = {row for query in queries for row in self._answers.of(query)}
-        for pair in candidates.tolist():
+        listed = zip(candidates.tolist(), query_of[candidates].tolist(), passage_of[candidates].tolist(), strict=True)
+        for pair, query, passage in listed:
             if len(chosen) == self._settings.batch_size:
                 return
-            query, passage = int(query_of[pair]), int(passage_of[pair])
             if query in queries or passage in passages or passage in answers:
                 continue
-            own = self._answers.of(query)
-            if not passages.isdisjoint(own):
-                continue
+            if self._answers.several[query]:
+                own = self._answers.of(query)
+                if not passages.isdisjoint(own):
+                    continue
+                answers.update(own)
             queries.add(query)
             passages.add(passage)
-            answers.update(own)
             chosen.append(pair)
 
     def _negatives(self, pairs: Integers, queries: Integers, passages: Integers, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
@@ -276,16 +277,20 @@ class Sampler:
 
 
 class _Answers:
-    """The passages that are known to answer each query."""
+    """The passages that are known to answer those queries that have several."""
 
     def __init__(self, queries: Integers, passages: Integers) -> None:
-        self._order = np.argsort(queries, kind="stable")
-        self._queries = queries[self._order]
-        self._passages = passages
+        counts = np.bincount(queries) if len(queries) else np.zeros(0, np.int64)
+        self.several = (counts > 1).tobytes()
+        """Of each query row whether it has, as a byte: quicker to ask than an array."""
+        pairs = np.flatnonzero(counts[queries] > 1)
+        order = pairs[np.argsort(queries[pairs], kind="stable")]
+        self._queries, self._passages = queries[order], passages[order]
 
     def of(self, query: int) -> list[int]:
+        """The passages of a query that has several; none for another."""
         low, high = np.searchsorted(self._queries, (query, query + 1))
-        rows: list[int] = self._passages[self._order[low:high]].tolist()
+        rows: list[int] = self._passages[low:high].tolist()
         return rows
 
 

@@ -30,7 +30,7 @@ class MappedTexts:
         data, ends = folder / f"{table}-{code}.utf8", folder / f"{table}-{code}.npy"
         if not ends.exists():
             _make(reader, table, code, data, ends)
-        self._ends: NDArray[np.int64] = np.load(ends, mmap_mode="r")
+        self._ends: NDArray[np.int64] = np.load(ends, mmap_mode="r").view(np.ndarray)
         size = int(self._ends[-1])
         self._data = memoryview(np.memmap(data, dtype=np.uint8, mode="r", shape=(size,)).data if size else b"")
 
