@@ -60,4 +60,5 @@ def test_a_light_installation_runs_without_torch() -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
         if name.split(".")[0] in {"torch", "transformers"}
     }
-    assert heavy == {"pipeline/sample/train.py"}
+    assert heavy == {"pipeline/batches/torch.py", "pipeline/sample/train.py"}
+    assert not [path for path in FILES if "pipeline.batches.torch" in set(imports(path))]

@@ -1,4 +1,4 @@
-"""Hybrid batches (arXiv 2408.10536) from a release; numpy and pyarrow only."""
+"""Hybrid batches (arXiv 2408.10536) from a release, without PyTorch; `pipeline.batches.torch` is for those who have it."""
 
 from pipeline.batches.release import Batch, Loader, OpenRelease, open_release, release_store
 from pipeline.batches.settings import Alpha, AlphaOf, BatchSettings
