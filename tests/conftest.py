@@ -86,6 +86,14 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Mapped texts go here, and not to the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARALLEL_QA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of all four stages by direct calls, with the sample model, on part of the sample set."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.batches import open_release
 from pipeline.filters.filter import filter_texts
 from pipeline.release.publish import publish
@@ -26,5 +28,6 @@ def test_xquad_runs_through_and_its_garbage_translations_are_rejected(project: P
     assert sum(counts["passages"]["rejected"].values()) == 240
     assert counts["pairs"]["kept"] == 0
     opened = open_release(store.root)
-    assert opened.texts("passages", "eng_Latn").num_rows == 240
-    assert opened.texts("passages", "deu_Latn")["text"].null_count == 240
+    every = np.arange(240)
+    assert len(opened.texts("passages", "eng_Latn")) == 240 and all(opened.texts("passages", "eng_Latn").take(every))
+    assert opened.texts("passages", "deu_Latn").take(every) == [""] * 240

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -83,14 +83,6 @@ def write_release(
     }
     store.write("manifest.json", json_bytes(sealed(manifest)))
     return folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Mapped texts go here, and not to the user's own cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PARALLEL_QA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +15,27 @@ from pipeline.batches import OpenRelease
 torch = pytest.importorskip("torch")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_data_loader_gives_the_loaders_own_batches(made_release: OpenRelease, workers: int) -> None:
-    from pipeline.batches.torch import BatchDataset
+SCRIPT = """
+import sys, torch
+from pipeline.batches import open_release
+from pipeline.batches.torch import BatchDataset
 
-    loader = made_release.loader(batch_size=50, seed=2)
-    dataset = BatchDataset(loader)
-    dataset.set_epoch(3, start=4)
-    loaded = list(
-        torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context="fork" if workers else None)
-    )
-    assert loaded == [loader.batch(3, step) for step in range(4, len(loader))]
-    assert len(loaded) == len(dataset) == len(loader) - 4
+loader = open_release(sys.argv[1]).loader(batch_size=50, seed=2)
+dataset = BatchDataset(loader)
+dataset.set_epoch(3, start=4)
+loaded = list(torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=int(sys.argv[2])))
+assert loaded == [loader.batch(3, step) for step in range(4, len(loader))]
+assert len(loaded) == len(dataset) == len(loader) - 4
+print(len(loaded))
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_data_loader_gives_the_loaders_own_batches(make_release: Callable[..., Path], workers: int) -> None:
+    """In a process of its own: workers are forked, and this one has threads of many libraries."""
+    folder = make_release(sources={"small": 300, "large": 900})
+    ended = subprocess.run([sys.executable, "-c", SCRIPT, str(folder), str(workers)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, f"{1200 // 50 - 4}\n"), ended.stderr
 
 
 def test_ranks_together_have_every_batch_whole(made_release: OpenRelease) -> None:
