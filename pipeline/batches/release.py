@@ -107,9 +107,9 @@ class Loader:
     def __init__(self, release: OpenRelease, settings: BatchSettings) -> None:
         self.release = release
         self.settings = settings
-        self._sampler = Sampler(release.columns, release.sources, release.languages, settings)
+        self.sampler = Sampler(release.columns, release.sources, release.languages, settings)
         for table in ("queries", "passages"):  # what is damaged shows now, not after an hour
-            for language in self._sampler.languages:
+            for language in self.sampler.languages:
                 release.texts(table, language)
         self._epoch = 0
         self._step = 0
@@ -132,7 +132,11 @@ class Loader:
 
     def batch(self, epoch: int, step: int) -> Batch:
         """The batch at `step` of `epoch`."""
-        return self._read(self._sampler.draw(epoch, step, epoch * len(self)))
+        return self._read(self.draw(epoch, step))
+
+    def draw(self, epoch: int, step: int) -> Draw:
+        """The batch at `step` of `epoch` in numbers, without its texts."""
+        return self.sampler.draw(epoch, step, epoch * len(self))
 
     def sequence(self, start: int, steps: int | None) -> Iterator[Batch]:
         """Batches from number `start` on, counted over all epochs."""

@@ -78,6 +78,25 @@ class Sampler:
         """The languages that batches may have."""
         return [self._languages[bit] for bit in self._bits]
 
+    @property
+    def source_shares(self) -> dict[str, float]:
+        """The probability of each source."""
+        return dict(zip(self._sources, self._source_shares.tolist(), strict=True))
+
+    @property
+    def language_shares(self) -> dict[str, float]:
+        """The probability of each language that batches may have."""
+        return dict(zip(self.languages, self._language_shares.tolist(), strict=True))
+
+    @property
+    def pair_weights(self) -> Floats:
+        """By languages of the release, of query and passage: the weight of the two in a cross-lingual example; not normalised."""
+        return self._pair_weights
+
+    def alpha(self, language: str, step: int) -> float:
+        """The probability that a batch is monolingual, where a language (NLLB code) is drawn at a step counted over all epochs."""
+        return self._alpha(self._languages.index(language), step)
+
     def draw(self, epoch: int, step: int, steps_before: int) -> Draw:
         """The batch at `step` of `epoch`; `steps_before` are all steps of earlier epochs, which a schedule counts too."""
         rng = np.random.default_rng([self._settings.seed, epoch, step])
