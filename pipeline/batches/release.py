@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from pipeline.batches.sampling import Draw, Integers, Pairs, Sampler
+from pipeline.batches.pairs import Pairs, mapped_pairs
+from pipeline.batches.sampling import Draw, Sampler
 from pipeline.batches.settings import BatchSettings, batch_settings
 from pipeline.batches.texts import MappedTexts
 from pipeline.errors import UserError
@@ -51,39 +51,17 @@ class OpenRelease:
         manifest = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
         cache = Environment().cache.expanduser() / "releases" / f"{manifest['version']}-{manifest['seal']}"
         cache.mkdir(parents=True, exist_ok=True)
+        self._store = store
         self._reader = Reader(store, cache)
-        self._cache = cache
-        self._texts: dict[tuple[str, str], MappedTexts] = {}
         self.manifest: dict[str, Any] = manifest
         self.languages: list[str] = manifest["languages"]
         self.sources: list[str] = list(manifest["sources"])
-        self.columns = self._columns()
+        self.texts = MappedTexts(self._reader, cache)
+        self.columns: Pairs = mapped_pairs(self._reader, self.sources, cache)
 
-    def texts(self, table: str, language: str) -> MappedTexts:
-        """The texts of "queries" or "passages" in one language (NLLB code), mapped from the cache."""
-        key = (table, language)
-        if key not in self._texts:
-            self._texts[key] = MappedTexts(self._reader, table, language, self._cache)
-        return self._texts[key]
-
-    def _columns(self) -> Pairs:
-        names = ["source", "query_row", "passage_row", "query_langs", "passage_langs", "negative_rows"]
-        parts = [shard.select(names) for shard in self._reader.shards("pairs")]
-        table = pa.concat_tables(parts).combine_chunks()
-        numbers = {name: table[name].to_numpy() for name in names[1:5]}
-        source = pa.compute.index_in(table["source"], value_set=pa.array(self.sources, pa.string()))
-        lists = table["negative_rows"]
-        lengths = pa.compute.list_value_length(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
-        flat = pa.compute.list_flatten(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
-        return Pairs(
-            source.to_numpy().astype(np.int64),
-            numbers["query_row"],
-            numbers["passage_row"],
-            numbers["query_langs"],
-            numbers["passage_langs"],
-            flat.astype(np.int64),
-            np.cumsum(lengths, dtype=np.int64),
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For worker processes, which map the files again."""
+        return OpenRelease, (self._store,)
 
     def loader(self, settings: BatchSettings | None = None, **given: Any) -> Loader:
         """Batches of this release by `settings`, or by the settings given as keywords.
@@ -108,9 +86,9 @@ class Loader:
         self.release = release
         self.settings = settings
         self.sampler = Sampler(release.columns, release.sources, release.languages, settings)
-        for table in ("queries", "passages"):  # what is damaged shows now, not after an hour
-            for language in self.sampler.languages:
-                release.texts(table, language)
+        release.texts.add(self.sampler.languages)  # what is damaged shows now, not after an hour
+        self._places = release.texts.places
+        self._codes = np.array(release.languages, dtype=object)
         self._epoch = 0
         self._step = 0
 
@@ -163,40 +141,32 @@ class Loader:
         return fingerprint(**self.settings.model_dump(mode="json"))
 
     def _read(self, draw: Draw) -> Batch:
-        columns, codes = self.release.columns, self.release.languages
-        queries, passages = columns.query[draw.pairs], columns.passage[draw.pairs]
-        kept = self._negatives(draw)
+        settings, size = self.settings, len(draw.pairs)
+        links = self.release.columns.links.take(draw.pairs, axis=0)
+        queries, passages = links[:, 0], links[:, 1]
+        both = self._places("queries", queries, draw.query_language), self._places("passages", passages, draw.passage_language)
+        texts = self.release.texts.take(np.concatenate(both), [settings.query_prefix] * size + [settings.passage_prefix] * size)
+        negatives = self._negatives(draw) if settings.negatives else []
         return Batch(
             draw.kind,
             self.release.sources[draw.source],
-            [f"{self.settings.query_prefix}{text}" for text in self._whole("queries", queries, draw.query_language.tolist())],
-            [f"{self.settings.passage_prefix}{text}" for text in self._whole("passages", passages, draw.passage_language.tolist())],
-            [codes[bit] for bit in draw.query_language],
-            [codes[bit] for bit in draw.passage_language],
+            texts[:size],
+            texts[size:],
+            self._codes.take(draw.query_language).tolist(),
+            self._codes.take(draw.passage_language).tolist(),
             draw.pairs.tolist(),
             queries.tolist(),
             passages.tolist(),
-            [[f"{self.settings.passage_prefix}{text}" for _, text in of_example] for of_example in kept],
-            [[row for row, _ in of_example] for of_example in kept],
+            [[f"{settings.passage_prefix}{text}" for _, text in of_example] for of_example in negatives],
+            [[row for row, _ in of_example] for of_example in negatives],
         )
 
     def _negatives(self, draw: Draw) -> list[list[tuple[int, str]]]:
         """Row and text of the hard negatives of each example that survived in their languages."""
-        flat = [one for of_example in draw.negatives for one in of_example]
-        texts = iter(self._whole("passages", np.array([row for row, _ in flat], np.int64), [bit for _, bit in flat]))
+        rows, languages = (np.array([one[part] for of_example in draw.negatives for one in of_example], np.int64) for part in (0, 1))
+        texts = iter(self.release.texts.take(self._places("passages", rows, languages), [""] * len(rows)))
         found = [[(row, next(texts)) for row, _ in of_example] for of_example in draw.negatives]
         return [[(row, text) for row, text in of_example if text][: self.settings.negatives] for of_example in found]
-
-    def _whole(self, table: str, rows: Integers, languages: Sequence[int]) -> list[str]:
-        """The text of each row in its language, a passage's title before it; empty for one that was rejected."""
-        wanted = np.array(languages, dtype=np.int64)
-        texts = [""] * len(rows)
-        for bit in set(wanted.tolist()):
-            places = np.flatnonzero(wanted == bit)
-            found = self.release.texts(table, self.release.languages[bit]).take(rows[places])
-            for place, text in zip(places.tolist(), found, strict=True):
-                texts[place] = text
-        return texts
 
 
 def release_store(path: str) -> Store:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches.pairs import Pairs
 from pipeline.batches.settings import Alpha, BatchSettings
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
@@ -20,20 +22,14 @@ MONOLINGUAL, CROSS_LINGUAL = "monolingual", "cross-lingual"
 _TRIES = 8
 """Draws from a source of so many times a batch, before its pairs are looked through one by one."""
 
+_LEAST_SHARE = 0.02
+"""Where fewer of a source's pairs survived, those that did are looked up."""
 
-@dataclass(frozen=True)
-class Pairs:
-    """The links of a release, as columns."""
+_SAMPLE = 100_000
+_LANGUAGE_TRIES = 4
+"""Draws of two languages for an example, before those in which it survived are looked up."""
 
-    source: Integers
-    """The number of the source."""
-    query: Integers
-    passage: Integers
-    query_bits: Integers
-    passage_bits: Integers
-    negative_rows: Integers
-    negative_ends: Integers
-    """The negatives of pair *i* end here in `negative_rows`, and begin where those of *i* - 1 end."""
+_CHUNK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -66,10 +62,14 @@ class Sampler:
         self._bits = self._chosen()
         self._alphas = dict.fromkeys(self._bits, settings.alpha) | self._groups()
         self._pair_weights = self._allowed()
+        self._language_pairs = _Choice(self._pair_weights.ravel())
+        self._mixed = self._can_mix()
         self._rows = [np.flatnonzero(pairs.source == number) for number in range(len(self._sources))]
+        self._shares: dict[tuple[int, int, int], float] = {}
         self._pools: dict[tuple[int, int, int], Integers] = {}
         self._source_shares = self._shares_of_sources()
         self._language_shares = self._shares_of_languages()
+        self._choices = _Choice(self._source_shares), _Choice(self._language_shares)
         self._answers = _Answers(pairs.query, pairs.passage)
         self._check()
 
@@ -99,9 +99,9 @@ class Sampler:
 
     def draw(self, epoch: int, step: int, steps_before: int) -> Draw:
         """The batch at `step` of `epoch`; `steps_before` are all steps of earlier epochs, which a schedule counts too."""
-        rng = np.random.default_rng([self._settings.seed, epoch, step])
-        source = int(rng.choice(len(self._sources), p=self._source_shares))
-        language = int(rng.choice(self._bits, p=self._language_shares))
+        rng = _RANDOM.at(self._settings.seed, epoch, step)
+        source, place = (choice.one(rng) for choice in self._choices)
+        language = self._bits[place]
         monolingual = rng.random() < self._alpha(language, steps_before + step)
         return self._monolingual(source, language, rng) if monolingual else self._cross(source, rng)
 
@@ -116,8 +116,7 @@ class Sampler:
 
     def _cross(self, source: int, rng: np.random.Generator) -> Draw:
         if self._settings.pairs_of == "batch":
-            flat = self._pair_weights.ravel()
-            query, passage = divmod(int(rng.choice(len(flat), p=flat / flat.sum())), len(self._languages))
+            query, passage = divmod(self._language_pairs.one(rng), len(self._languages))
             pairs = self._pick(source, query, passage, rng)
             queries, passages = (np.full(len(pairs), bit, dtype=np.int64) for bit in (query, passage))
         else:
@@ -126,10 +125,19 @@ class Sampler:
         return Draw(CROSS_LINGUAL, source, pairs, queries, passages, self._negatives(pairs, queries, passages, rng))
 
     def _languages_of(self, pairs: Integers, rng: np.random.Generator) -> tuple[Integers, Integers]:
-        """Languages of query and passage for each pair, among those in which it survived."""
-        weights = self._possible(pairs).reshape(len(pairs), -1).cumsum(axis=1)
-        chosen = (weights > rng.random((len(pairs), 1)) * weights[:, -1:]).argmax(axis=1)
-        return chosen // len(self._languages), chosen % len(self._languages)
+        """Languages of query and passage for each pair, by their weights among those in which it survived."""
+        count = len(self._languages)
+        tried = self._language_pairs.many((_LANGUAGE_TRIES, len(pairs)), rng)
+        links = self._pairs.links.take(pairs, axis=0)
+        survived = (links[:, 2] >> tried // count) & (links[:, 3] >> tried % count) & 1
+        first = survived.argmax(axis=0)
+        places = np.arange(len(pairs))
+        chosen = tried[first, places]
+        left = places[survived[first, places] == 0]
+        if len(left):
+            ends = self._possible(pairs[left]).reshape(len(left), -1).cumsum(axis=1)
+            chosen[left] = (ends > rng.random((len(left), 1)) * ends[:, -1:]).argmax(axis=1)
+        return chosen // count, chosen % count
 
     def _possible(self, pairs: Integers) -> Floats:
         """The weight of each pair of languages for each of `pairs`; 0 where a side did not survive."""
@@ -139,27 +147,53 @@ class Sampler:
         possible: Floats = queries[:, :, None] * passages[:, None, :] * self._pair_weights
         return possible
 
+    def _can_mix(self) -> Mask:
+        """Of each pair whether it survived in two languages that are allowed together."""
+        partners = [(bit, int((np.int64(1) << np.flatnonzero(self._pair_weights[bit])).sum())) for bit in self._bits]
+        mixed = np.zeros(len(self._pairs), dtype=bool)
+        for start in range(0, len(mixed), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            queries, passages = self._pairs.query_bits[part], self._pairs.passage_bits[part]
+            for bit, others in partners:
+                mixed[part] |= ((queries >> bit & 1) != 0) & ((passages & others) != 0)
+        return mixed
+
     def _fits(self, pairs: Integers, query: int, passage: int) -> Mask:
         """Which pairs survived in the languages of query and passage; -1 and -1 for any two that are allowed."""
         if query < 0:
-            return np.asarray(self._possible(pairs).reshape(len(pairs), -1).any(axis=1), dtype=bool)
-        both = (self._pairs.query_bits[pairs] >> query) & (self._pairs.passage_bits[pairs] >> passage) & 1
-        return np.asarray(both, dtype=bool)
+            return self._mixed[pairs]
+        links = self._pairs.links.take(pairs, axis=0)
+        return np.asarray((links[:, 2] >> query) & (links[:, 3] >> passage) & 1, dtype=bool)
 
     def _pick(self, source: int, query: int, passage: int, rng: np.random.Generator) -> Integers:
         """`batch_size` pairs of a source that survived in the languages, no two of them in each other's way; uniformly."""
         rows, size = self._rows[source], self._settings.batch_size
+        share = self._share(source, query, passage)
         chosen: list[int] = []
-        if len(rows) > _TRIES * size:
+        if len(rows) > _TRIES * size and share > _LEAST_SHARE:
             for _ in range(_TRIES):
-                candidates = rows[rng.integers(len(rows), size=2 * size)]
-                self._take(candidates[self._fits(candidates, query, passage)], chosen)
+                candidates = (rng.random(int(1.1 * size / share) + 8) * len(rows)).astype(np.int64)
+                if len(rows) < len(self._pairs):
+                    candidates = rows[candidates]
+                candidates = candidates[self._fits(candidates, query, passage)]
+                if not chosen and self._apart(candidates[:size]):
+                    return candidates[:size]
+                self._take(candidates, chosen)
                 if len(chosen) == size:
                     return np.array(chosen, dtype=np.int64)
         self._take(rng.permutation(self._pool(source, query, passage)), chosen)
         if len(chosen) < size:
             raise UserError(self._too_large(source, query, passage, len(chosen)))
         return np.array(chosen, dtype=np.int64)
+
+    def _share(self, source: int, query: int, passage: int) -> float:
+        """About which share of a source's pairs survived in the languages."""
+        key = (source, query, passage)
+        if key not in self._shares:
+            rows = self._rows[source]
+            some = rows[:: 1 + len(rows) // _SAMPLE]
+            self._shares[key] = float(self._fits(some, query, passage).mean()) if len(some) else 0.0
+        return self._shares[key]
 
     def _pool(self, source: int, query: int, passage: int) -> Integers:
         """All pairs of a source that survived in the languages; looked up where few did."""
@@ -170,19 +204,29 @@ class Sampler:
             self._pools[key] = np.concatenate(parts)
         return self._pools[key]
 
+    def _apart(self, candidates: Integers) -> bool:
+        """Whether these are a batch as they are; mostly so in a large release."""
+        size = self._settings.batch_size
+        if len(candidates) < size:
+            return False
+        links = self._pairs.links.take(candidates, axis=0)
+        if len(set(links[:, 0].tolist())) < size or len(set(links[:, 1].tolist())) < size:
+            return False
+        return not (self._answers.any_several and self._answers.several[links[:, 0]].any())
+
     def _take(self, candidates: Integers, chosen: list[int]) -> None:
         """Add candidates to `chosen` until the batch is full, but none that gets in the way of another."""
         query_of, passage_of = self._pairs.query, self._pairs.passage
         queries = set(query_of[chosen].tolist())
         passages = set(passage_of[chosen].tolist())
         answers = {row for query in queries for row in self._answers.of(query)}
-        listed = zip(candidates.tolist(), query_of[candidates].tolist(), passage_of[candidates].tolist(), strict=True)
-        for pair, query, passage in listed:
+        columns = (candidates, query_of[candidates], passage_of[candidates], self._answers.several[query_of[candidates]])
+        for pair, query, passage, several in zip(*(column.tolist() for column in columns), strict=True):
             if len(chosen) == self._settings.batch_size:
                 return
             if query in queries or passage in passages or passage in answers:
                 continue
-            if self._answers.several[query]:
+            if several:
                 own = self._answers.of(query)
                 if not passages.isdisjoint(own):
                     continue
@@ -275,7 +319,7 @@ class Sampler:
         if self._settings.mode == "hybrid":
             values = [value for alpha in self._alphas.values() for value in (alpha.start, alpha.start if alpha.end is None else alpha.end)]
             alphas = [kind for kind, needed in ((1.0, max(values) > 0), (0.0, min(values) < 1)) if needed]
-        rng = np.random.default_rng([self._settings.seed, 2**32 - 1])
+        rng = _RANDOM.at(self._settings.seed, 2**32 - 1, 0)
         for source in np.flatnonzero(self._source_shares).tolist():
             if 1.0 in alphas:
                 for bit in np.array(self._bits)[self._language_shares > 0].tolist():
@@ -300,8 +344,9 @@ class _Answers:
 
     def __init__(self, queries: Integers, passages: Integers) -> None:
         counts = np.bincount(queries) if len(queries) else np.zeros(0, np.int64)
-        self.several = (counts > 1).tobytes()
-        """Of each query row whether it has, as a byte: quicker to ask than an array."""
+        self.several: Mask = counts > 1
+        """Of each query row whether it has."""
+        self.any_several = bool(self.several.any())
         pairs = np.flatnonzero(counts[queries] > 1)
         order = pairs[np.argsort(queries[pairs], kind="stable")]
         self._queries, self._passages = queries[order], passages[order]
@@ -311,6 +356,49 @@ class _Answers:
         low, high = np.searchsorted(self._queries, (query, query + 1))
         rows: list[int] = self._passages[low:high].tolist()
         return rows
+
+
+class _Random(threading.local):
+    """Random numbers that are a function of (seed, epoch, step): Philox (Salmon et al. 2011) counts, and its counter can be set."""
+
+    def __init__(self) -> None:
+        self._bits = np.random.Philox(0)
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, seed: int, epoch: int, step: int) -> np.random.Generator:
+        """The generator of this thread, set anew: a tenth of the time of making one."""
+        counter, key = np.array([0, step, epoch, 0], np.uint64), np.array([seed, 0], np.uint64)
+        self._bits.state = {
+            "bit_generator": "Philox",
+            "state": {"counter": counter, "key": key},
+            "buffer": _EMPTY,
+            "buffer_pos": len(_EMPTY),
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        return self._generator
+
+
+_EMPTY = np.zeros(4, np.uint64)
+_RANDOM = _Random()
+
+
+class _Choice:
+    """Draws numbers by weights."""
+
+    def __init__(self, weights: Floats) -> None:
+        self._ends = weights.cumsum()
+        numbers = weights.nonzero()[0]
+        self._even = numbers if len(set(weights[numbers].tolist())) == 1 else None
+        """Where all weights are the same, which numbers have one: those are drawn faster."""
+
+    def one(self, rng: np.random.Generator) -> int:
+        return int(self._ends.searchsorted(rng.random() * self._ends[-1], side="right"))
+
+    def many(self, shape: tuple[int, ...], rng: np.random.Generator) -> Integers:
+        if self._even is not None:
+            return self._even[(rng.random(shape) * len(self._even)).astype(np.int64)]
+        return np.asarray(self._ends.searchsorted(rng.random(shape) * self._ends[-1], side="right"), dtype=np.int64)
 
 
 def _normal(shares: Floats, otherwise: str) -> Floats:

@@ -45,7 +45,7 @@ class BatchSettings(_Part):
     """What a batch is made of (arXiv 2408.10536). Languages are NLLB codes or tags."""
 
     batch_size: int = Field(100, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**64)
     mode: Mode = "hybrid"
     """`hybrid`: monolingual with probability alpha, else cross-lingual. The other two are alpha 1 and 0."""
     alpha: Alpha = Alpha()

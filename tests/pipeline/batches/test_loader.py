@@ -62,14 +62,14 @@ def test_a_query_with_two_answers_keeps_both_out_of_a_batch(make_release: Callab
     from pipeline.batches.settings import BatchSettings
 
     release = open_release(make_release(sources={"only": 12}, per_passage=1, survival=1.0))
-    query = release.columns.query.copy()
-    query[1] = query[0]  # passages 0 and 1 answer the same query
-    sampler = Sampler(replace(release.columns, query=query), ["only"], release.languages, BatchSettings(batch_size=11))
+    links = release.columns.links.copy()
+    links[1, 0] = links[0, 0]  # passages 0 and 1 answer the same query
+    sampler = Sampler(replace(release.columns, links=links), ["only"], release.languages, BatchSettings(batch_size=11))
     for step in range(50):
         drawn = sampler.draw(0, step, 0).pairs.tolist()
         assert not {0, 1} <= set(drawn)
     with pytest.raises(UserError, match="batch_size: 12 is more than"):
-        Sampler(replace(release.columns, query=query), ["only"], release.languages, BatchSettings(batch_size=12))
+        Sampler(replace(release.columns, links=links), ["only"], release.languages, BatchSettings(batch_size=12))
 
 
 @given(st.integers(0, 200), st.integers(1, 7))
