@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 MONOLINGUAL, CROSS_LINGUAL = "monolingual", "cross-lingual"
+
+_log = logging.getLogger(__name__)
 
 _TRIES = 8
 """Draws from a source of so many times a batch, before its pairs are looked through one by one."""
@@ -45,6 +48,15 @@ class Draw:
     """Of each example, passage row and language of its hard negatives."""
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Pairs of a whole release, where batches are drawn from a part of it."""
+
+    sources: Mapping[str, int]
+    languages: Mapping[str, int]
+    """By NLLB code: pairs of which both sides survived."""
+
+
 class Sampler:
     """Draws batches by the rules of arXiv 2408.10536.
 
@@ -53,13 +65,20 @@ class Sampler:
     any language, nor is a passage of one known to answer the query of another.
     """
 
-    def __init__(self, pairs: Pairs, sources: Sequence[str], languages: Sequence[str], settings: BatchSettings) -> None:
-        """`sources` and `languages` are those of the release, in its order. Raises UserError where no batch can be drawn."""
+    def __init__(
+        self, pairs: Pairs, sources: Sequence[str], languages: Sequence[str], settings: BatchSettings, totals: Totals | None = None
+    ) -> None:
+        """`sources` and `languages` are those of the release, in its order; `totals` where `pairs` are a part of it.
+
+        Raises UserError where not every batch that may come can be drawn; of a part, where none can: a source that has too little
+        there is left out.
+        """
         self._pairs = pairs
         self._settings = settings
         self._languages = list(languages)
         self._sources = list(sources)
-        self._bits = self._chosen()
+        self._totals = totals
+        self._bits = chosen_languages(settings.languages, self._languages)
         self._alphas = dict.fromkeys(self._bits, settings.alpha) | self._groups()
         self._pair_weights = self._allowed()
         self._language_pairs = _Choice(self._pair_weights.ravel())
@@ -69,9 +88,9 @@ class Sampler:
         self._pools: dict[tuple[int, int, int], Integers] = {}
         self._source_shares = self._shares_of_sources()
         self._language_shares = self._shares_of_languages()
-        self._choices = _Choice(self._source_shares), _Choice(self._language_shares)
         self._answers = _Answers(pairs.query, pairs.passage)
         self._check()
+        self._choices = _Choice(self._source_shares), _Choice(self._language_shares)
 
     @property
     def languages(self) -> list[str]:
@@ -99,7 +118,7 @@ class Sampler:
 
     def draw(self, epoch: int, step: int, steps_before: int) -> Draw:
         """The batch at `step` of `epoch`; `steps_before` are all steps of earlier epochs, which a schedule counts too."""
-        rng = _RANDOM.at(self._settings.seed, epoch, step)
+        rng = RANDOM.at(self._settings.seed, epoch, step)
         source, place = (choice.one(rng) for choice in self._choices)
         language = self._bits[place]
         monolingual = rng.random() < self._alpha(language, steps_before + step)
@@ -251,23 +270,8 @@ class Sampler:
             result.append([(row, where if where >= 0 else int(rng.choice(self._bits))) for row in rows])
         return result
 
-    def _chosen(self) -> list[int]:
-        names = self._settings.languages
-        if names is None:
-            return list(range(len(self._languages)))
-        bits = [self._bit(name, "languages") for name in names]
-        for name, bit in zip(names, bits, strict=True):
-            if bits.count(bit) > 1:
-                raise UserError(f"languages: {name} is given twice")
-        if not bits:
-            raise UserError("languages: name at least one")
-        return bits
-
     def _bit(self, name: str, setting: str) -> int:
-        code = LANGUAGES.find(name).code
-        if code not in self._languages:
-            raise UserError(f"{setting}: {code} is not in this release, which has {', '.join(self._languages)}")
-        return self._languages.index(code)
+        return _bit(name, setting, self._languages)
 
     def _groups(self) -> dict[int, Alpha]:
         return {self._bit(name, "alpha_groups"): group for group in self._settings.alpha_groups for name in group.languages}
@@ -297,39 +301,65 @@ class Sampler:
         shares = np.array([self._weight(bit) for bit in self._bits])
         temperature = self._settings.language_temperature
         if temperature is not None:
-            both = self._pairs.query_bits & self._pairs.passage_bits
-            shares = shares * np.array([float(((both >> bit) & 1).sum()) for bit in self._bits]) ** (1 / temperature)
+            shares = shares * np.array([self._survived(bit) for bit in self._bits]) ** (1 / temperature)
         return _normal(shares, "language_weights: no language is left")
+
+    def _survived(self, bit: int) -> float:
+        """Pairs of which both sides survived in a language."""
+        if self._totals is not None:
+            return float(self._totals.languages[self._languages[bit]])
+        return float(((self._pairs.query_bits & self._pairs.passage_bits) >> bit & 1).sum())
 
     def _shares_of_sources(self) -> Floats:
         for name in self._settings.source_weights:
             if name not in self._sources:
                 raise UserError(f"source_weights: {name!r} is no source of this release, which has {', '.join(self._sources)}")
-        sizes = np.array([len(rows) for rows in self._rows], dtype=float)
+        here = np.array([len(rows) for rows in self._rows])
+        sizes = here if self._totals is None else np.array([self._totals.sources[name] for name in self._sources])
         capped = np.minimum(sizes, self._settings.source_cap or np.inf)
         weights = np.array([self._settings.source_weights.get(name, 1.0) for name in self._sources])
         if (weights < 0).any():
             raise UserError("source_weights: a weight is negative")
-        powered = np.where(sizes > 0, capped ** (1 / self._settings.source_temperature), 0.0)
+        powered = np.where(here > 0, capped ** (1 / self._settings.source_temperature), 0.0)
         return _normal(weights * powered, "this release has no pairs that could be drawn")
 
     def _check(self) -> None:
         """Try every kind of batch that may come, so that what cannot be drawn is known before the first."""
-        alphas = [1.0, 0.0] if self._settings.mode == "hybrid" else [1.0 if self._settings.mode == MONOLINGUAL else 0.0]
-        if self._settings.mode == "hybrid":
-            values = [value for alpha in self._alphas.values() for value in (alpha.start, alpha.start if alpha.end is None else alpha.end)]
-            alphas = [kind for kind, needed in ((1.0, max(values) > 0), (0.0, min(values) < 1)) if needed]
-        rng = _RANDOM.at(self._settings.seed, 2**32 - 1, 0)
+        kinds = self._kinds()
+        if CROSS_LINGUAL in kinds and not self._pair_weights.any():
+            raise UserError("languages: cross-lingual batches need two languages that are allowed together; name more, or set alpha to 1")
+        wanted = [(bit, bit) for bit in np.array(self._bits)[self._language_shares > 0].tolist()] if MONOLINGUAL in kinds else []
+        if CROSS_LINGUAL in kinds:
+            every = [(query, passage) for query, passage in np.argwhere(self._pair_weights).tolist()]
+            wanted += every if self._settings.pairs_of == "batch" else [(-1, -1)]
+        faults = []
         for source in np.flatnonzero(self._source_shares).tolist():
-            if 1.0 in alphas:
-                for bit in np.array(self._bits)[self._language_shares > 0].tolist():
-                    self._pick(source, bit, bit, rng)
-            if 0.0 in alphas:
-                if not self._pair_weights.any():
-                    raise UserError(
-                        "languages: cross-lingual batches need two languages that are allowed together; name more, or set alpha to 1"
-                    )
-                self._cross(source, rng)
+            try:
+                self._try(source, wanted)
+            except UserError as error:
+                if self._totals is None:
+                    raise
+                faults.append(f"{self._sources[source]}: {error}")
+                self._source_shares[source] = 0.0
+        for fault in faults:
+            _log.warning("no batches of this source here: %s", fault)
+        self._source_shares = _normal(self._source_shares, "; ".join(faults))
+
+    def _kinds(self) -> list[str]:
+        """The kinds of batches that may come."""
+        if self._settings.mode != "hybrid":
+            return [self._settings.mode]
+        values = [value for alpha in self._alphas.values() for value in (alpha.start, alpha.start if alpha.end is None else alpha.end)]
+        return [kind for kind, may_come in ((MONOLINGUAL, max(values) > 0), (CROSS_LINGUAL, min(values) < 1)) if may_come]
+
+    def _try(self, source: int, wanted: Sequence[Sequence[int]]) -> None:
+        """Raise UserError where a source has too little for a batch in languages of query and passage."""
+        rng = RANDOM.at(self._settings.seed, 2**64 - 1, 0)
+        for query, passage in wanted:
+            found = int(self._share(source, query, passage) * len(self._rows[source]))
+            if self._totals is not None and found < 2 * self._settings.batch_size:  # nothing may be amiss when batches are drawn
+                raise UserError(self._too_large(source, query, passage, found))
+            self._pick(source, query, passage, rng)
 
     def _too_large(self, source: int, query: int, passage: int, found: int) -> str:
         kind = CROSS_LINGUAL if query != passage or query < 0 else f"{MONOLINGUAL} {self._languages[query]}"
@@ -380,7 +410,7 @@ class _Random(threading.local):
 
 
 _EMPTY = np.zeros(4, np.uint64)
-_RANDOM = _Random()
+RANDOM = _Random()
 
 
 class _Choice:
@@ -399,6 +429,29 @@ class _Choice:
         if self._even is not None:
             return self._even[(rng.random(shape) * len(self._even)).astype(np.int64)]
         return np.asarray(self._ends.searchsorted(rng.random(shape) * self._ends[-1], side="right"), dtype=np.int64)
+
+
+def chosen_languages(names: Sequence[str] | None, languages: Sequence[str]) -> list[int]:
+    """The numbers of the languages that are named, among those of a release; all if none are.
+
+    Raises UserError where one is not in the release, or twice in `names`.
+    """
+    if names is None:
+        return list(range(len(languages)))
+    bits = [_bit(name, "languages", languages) for name in names]
+    for name, bit in zip(names, bits, strict=True):
+        if bits.count(bit) > 1:
+            raise UserError(f"languages: {name} is given twice")
+    if not bits:
+        raise UserError("languages: name at least one")
+    return bits
+
+
+def _bit(name: str, setting: str, languages: Sequence[str]) -> int:
+    code = LANGUAGES.find(name).code
+    if code not in languages:
+        raise UserError(f"{setting}: {code} is not in this release, which has {', '.join(languages)}")
+    return languages.index(code)
 
 
 def _normal(shares: Floats, otherwise: str) -> Floats:

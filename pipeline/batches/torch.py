@@ -7,7 +7,7 @@ from typing import Any
 
 import torch.utils.data
 
-from pipeline.batches.release import Batch, Loader
+from pipeline.batches.loader import Batch, Loader
 
 
 class BatchDataset(torch.utils.data.IterableDataset[Batch]):  # type: ignore[misc]

@@ -1,0 +1,263 @@
+"""A release that is read while batches are drawn, some blocks at a time, and kept nowhere.
+
+The shards of the same number hold the texts of the same pairs. So batches can be drawn from a *window* of blocks, which moves on
+by one block at a time, in an order that each epoch has of its own; the block that comes next is read meanwhile.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.batches.loader import Batches, Loader, View, identity
+from pipeline.batches.pairs import Pairs, pairs_of
+from pipeline.batches.release import release_store
+from pipeline.batches.sampling import RANDOM, Sampler, Totals, chosen_languages
+from pipeline.batches.settings import BatchSettings
+from pipeline.batches.texts import TABLES, Integers, buffers
+from pipeline.errors import UserError
+from pipeline.languages import ENGLISH
+from pipeline.release.manifest import MANIFEST, read_manifest
+from pipeline.store import Store, checked_table
+
+_READERS = 8
+"""Files that are read at a time: those of an object store come slowly one by one."""
+
+_ORDER = 2**64 - 1
+"""The step whose random numbers are the order of blocks of an epoch."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Region:
+    """The texts of one block, table and language: UTF-8, and where each ends."""
+
+    data: bytes
+    ends: Integers
+
+
+@dataclass(frozen=True)
+class _Block:
+    number: int
+    pairs: Pairs
+    regions: dict[tuple[str, int], _Region]
+    """By table and number of the language."""
+
+
+class StreamedRelease(Batches):
+    """A release whose shards are read as they are needed; nothing is kept on this machine."""
+
+    def __init__(self, store: Store, window: int = 4) -> None:
+        """`store` is the folder of the release; batches are drawn from `window` blocks at a time, and one more is in memory.
+
+        Raises UserError where it is no release that can be streamed.
+        """
+        self.manifest: dict[str, Any] = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
+        self.store = store
+        self.languages: list[str] = self.manifest["languages"]
+        self.sources: list[str] = list(self.manifest["sources"])
+        self.blocks: int = self.manifest["blocks"]
+        if window < 1:
+            raise UserError(f"window: {window} blocks: draw batches from at least one")
+        self.window = min(window, self.blocks)
+        self.firsts = {table: self._firsts(f"{table}/{ENGLISH.code}") for table in TABLES} | {"pairs": self._firsts("pairs")}
+        """By table: the number of the first row of each block, and of the row after the last."""
+
+    def _firsts(self, folder: str) -> Integers:
+        names = sorted(name for name in self.manifest["files"] if name.rpartition("/")[0] == folder)
+        if len(names) != self.blocks:
+            raise UserError(f"{self.store.url}: {folder} has {len(names)} shards, and the manifest says {self.blocks} blocks")
+        return np.cumsum([0, *(self.manifest["files"][name]["rows"] for name in names)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For worker processes, which read for themselves."""
+        return StreamedRelease, (self.store, self.window)
+
+    def _loader(self, settings: BatchSettings) -> StreamLoader:
+        return StreamLoader(self, settings)
+
+    def read(self, store: Store, number: int, bits: Sequence[int], pool: ThreadPoolExecutor) -> _Block:
+        """A block in some languages. Raises UserError where a file is missing or damaged."""
+        keys = [(table, bit) for table in TABLES for bit in bits]
+        pairs = pool.submit(self._pairs, store, number)
+        regions = pool.map(lambda key: self._region(store, f"{key[0]}/{self.languages[key[1]]}", number), keys)
+        return _Block(number, pairs.result(), dict(zip(keys, regions, strict=True)))
+
+    def _file(self, folder: str, number: int) -> tuple[str, str]:
+        name = f"{folder}/{number:05d}.parquet"
+        return name, self.manifest["files"][name]["sha256"]
+
+    def _pairs(self, store: Store, number: int) -> Pairs:
+        return pairs_of(checked_table(store, *self._file("pairs", number)), self.sources)
+
+    def _region(self, store: Store, folder: str, number: int) -> _Region:
+        contents, lengths = [b""], [np.zeros(1, np.int64)]
+        for content, of_texts in buffers(checked_table(store, *self._file(folder, number))):
+            contents.append(bytes(content))
+            lengths.append(of_texts)
+        return _Region(b"".join(contents), np.concatenate(lengths).cumsum())
+
+
+class StreamLoader(Loader):
+    """Batches from a release that is streamed. They are another sequence than those of the same release on this machine."""
+
+    release: StreamedRelease
+
+    def __init__(self, release: StreamedRelease, settings: BatchSettings) -> None:
+        if settings.negatives:
+            raise UserError("negatives: those of a streamed release are mostly in blocks that are not in memory: use `open_release`")
+        super().__init__(release, settings)
+        self._bits = chosen_languages(settings.languages, release.languages)
+        self._process = 0
+        self._room_for_all_sources()
+        self._view(0, 0)  # what is amiss shows now
+
+    def _room_for_all_sources(self) -> None:
+        """What a source has in a window must be enough for batches, mostly. Raises UserError where it is not."""
+        blocks, window, size = self.release.blocks, self.release.window, self.settings.batch_size
+        for name, facts in self.release.manifest["sources"].items():
+            pairs = facts["provided"]["pairs"]
+            if window < blocks and self.settings.source_weights.get(name, 1) > 0 and 0 < pairs * window < 2 * size * blocks:
+                raise UserError(
+                    f"source {name!r} has {pairs:,} pairs in {blocks} blocks, of which a window has {window}: too few for batches of {size}. "
+                    "Widen `window`, set its source_weights to 0, or use `open_release`"
+                )
+
+    def blocks_at(self, epoch: int, step: int) -> list[int]:
+        """The blocks that the batch at `step` of `epoch` is drawn from."""
+        order, position = self._place(epoch, step)
+        return [order[(position + further) % len(order)] for further in range(self.release.window)]
+
+    def _place(self, epoch: int, step: int) -> tuple[list[int], int]:
+        """The order of the blocks in an epoch, and where in it a step is; each block has steps by its number of pairs."""
+        order = RANDOM.at(self.settings.seed, epoch, _ORDER).permutation(self.release.blocks)
+        ends = np.diff(self.release.firsts["pairs"])[order].cumsum()
+        if self.release.window == self.release.blocks:
+            return order.tolist(), 0
+        position = int(ends.searchsorted(step * ends[-1] / len(self), side="right"))
+        return order.tolist(), min(position, len(order) - 1)
+
+    def _view(self, epoch: int, step: int) -> View:
+        if self._process != os.getpid():  # of a fork, no thread is left
+            self._process, self._at = os.getpid(), (-1, -1)
+            self._window: View | None = None
+            self._store = Store(self.release.store.url, writable=False)
+            self._pool, self._ahead = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(1)
+            self._blocks: dict[int, Future[_Block]] = {}
+        order, position = self._place(epoch, step)
+        if self._window is None or self._at != (epoch, position):
+            wanted = self.blocks_at(epoch, step)
+            self._window = None  # so that no block is in memory that is not wanted any more
+            self._keep(wanted)
+            self._window = self._whole([self._blocks[number].result() for number in wanted])
+            self._at = (epoch, position)
+            if position + 1 < len(order):
+                following = [order[(position + further) % len(order)] for further in range(1, self.release.window + 1)]
+            else:
+                following = self.blocks_at(epoch + 1, 0)
+            self._keep([*wanted, *[number for number in following if number not in wanted][:1]])
+        return self._window
+
+    def _keep(self, numbers: Sequence[int]) -> None:
+        """Have these blocks, or read them, and no others."""
+        for number in set(self._blocks) - set(numbers):
+            self._blocks.pop(number).cancel()
+        for number in numbers:
+            if number not in self._blocks:
+                self._blocks[number] = self._ahead.submit(self._read_block, number)
+
+    def _read_block(self, number: int) -> _Block:
+        return self.release.read(self._store, number, self._bits, self._pool)
+
+    def _whole(self, blocks: Sequence[_Block]) -> View:
+        """A window as a release of its own, with rows of its own."""
+        firsts = self.release.firsts
+        numbers = [block.number for block in blocks]
+        rows = {table: [np.arange(*firsts[table][number : number + 2]) for number in numbers] for table in firsts}
+        of_release = {table: np.concatenate(parts) for table, parts in rows.items()}
+        links = np.concatenate([block.pairs.links for block in blocks])
+        there = np.ones(len(links), dtype=bool)
+        for column, table in enumerate(TABLES):
+            begins = np.cumsum([0, *map(len, rows[table])])
+            block_of = firsts[table].searchsorted(links[:, column], side="right") - 1
+            place = np.full(self.release.blocks, -1)
+            place[numbers] = begins[:-1] - firsts[table][numbers]
+            there &= np.isin(block_of, numbers)
+            links[:, column] += place[block_of]
+        columns = Pairs(links[there], np.zeros(0, np.int64), np.zeros(int(there.sum()), np.int64))
+        sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, totals=self._totals())
+        _log.info(
+            "blocks %s: %s pairs, %s more left out, as their passages are in other blocks",
+            ", ".join(map(str, numbers)),
+            f"{len(columns):,}",
+            f"{int((~there).sum()):,}",
+        )
+        return View(
+            sampler,
+            columns,
+            WindowTexts(blocks, len(self.release.languages)),
+            (of_release["pairs"][there], of_release["queries"], of_release["passages"]),
+        )
+
+    def _totals(self) -> Totals:
+        """Of the whole release, so that a window draws by what is in all of it."""
+        sources = self.release.manifest["sources"]
+        pairs = {name: facts["provided"]["pairs"] for name, facts in sources.items()}
+        survived = {
+            code: sum(facts["languages"].get(code, {"pairs": {"kept": pairs[name]}})["pairs"]["kept"] for name, facts in sources.items())
+            for code in self.release.languages
+        }
+        return Totals(pairs, survived)
+
+    def _identity(self) -> str:
+        return f"{identity(self.release.manifest)}-window-{self.release.window}"
+
+
+class WindowTexts:
+    """The texts of some blocks by row and language; rows are those of the blocks, one block after the other."""
+
+    def __init__(self, blocks: Sequence[_Block], languages: int) -> None:
+        self._data: list[bytes] = []
+        self._firsts: dict[str, Integers] = {}
+        self._bases = {table: np.zeros((len(blocks), languages), np.int64) for table in TABLES}
+        ends: list[Integers] = []
+        begins = itertools.accumulate((len(region.ends) for block in blocks for region in block.regions.values()), initial=0)
+        self._begins = np.array(list(begins)[:-1], np.int64)
+        for number, block in enumerate(blocks):
+            for (table, bit), region in block.regions.items():
+                self._bases[table][number, bit] = self._begins[len(self._data)]
+                self._data.append(region.data)
+                ends.append(region.ends)
+        self._ends = np.concatenate(ends)
+        for table in TABLES:
+            rows = [next(len(region.ends) - 1 for (of, _), region in block.regions.items() if of == table) for block in blocks]
+            self._firsts[table] = np.cumsum([0, *rows[:-1]])
+
+    def places(self, table: str, rows: Integers, languages: Integers) -> Integers:
+        """Where `take` finds the texts of rows of a table, each in a language: a number of the release's."""
+        block = self._firsts[table].searchsorted(rows, side="right") - 1
+        return np.asarray(self._bases[table][block, languages] + rows - self._firsts[table][block], dtype=np.int64)
+
+    def take(self, places: Integers, prefixes: Iterable[str]) -> list[str]:
+        """The prefix and the text of each place; no text where it was rejected."""
+        data, regions = self._data, (self._begins.searchsorted(places, side="right") - 1).tolist()
+        spans = zip(prefixes, regions, self._ends.take(places).tolist(), self._ends.take(places + 1).tolist(), strict=True)
+        return [prefix + data[region][start:end].decode() for prefix, region, start, end in spans]
+
+
+def stream_release(path: str | Path, window: int = 4) -> StreamedRelease:
+    """A release to be read while batches are drawn: its folder or `s3://` address, or a store, whose latest release is meant.
+
+    Batches are drawn from `window` blocks at a time. Every file is checked against the manifest when it is read. Raises UserError
+    where `path` holds no release.
+    """
+    return StreamedRelease(release_store(str(path)), window)
