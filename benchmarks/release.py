@@ -121,6 +121,7 @@ def write_release(source: Folder, target: Path) -> None:
         "licence": "CC0-1.0",
         "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
         "languages": [ENGLISH.code, *LANGUAGES],
+        "blocks": built.blocks,
         "rows": built.rows,
         "rejected": built.rejected,
         "sources": {source.name: about | {"merged": {}, "provided": built.rows, "shared": built.rows, "languages": {}}},
@@ -150,7 +151,8 @@ def _bare(folder: Path) -> tuple[float, int]:
     """Seconds of pyarrow for the tables of the release, and their bytes."""
     seconds, size = 0.0, 0
     for file in sorted((folder / "release").rglob("*.parquet")):
-        table, group = pq.read_table(file), pq.ParquetFile(file).metadata.row_group(0).num_rows if file.stat().st_size else 1
+        table, facts = pq.read_table(file), pq.ParquetFile(file).metadata
+        group = facts.row_group(0).num_rows if facts.num_row_groups else 1
         size += file.stat().st_size
         began = time.perf_counter()
         pq.write_table(table, folder / "bare.parquet", compression="zstd", compression_level=3, row_group_size=max(group, 1))

@@ -241,9 +241,9 @@ class ReleaseSettings(_Section):
     """How a release is laid out."""
 
     shard_bytes: int = Field(64 * 2**20, ge=1)
-    """Bytes of English text in one shard, before compression; shards of one table have the same rows in every language."""
+    """Bytes of English text in shard k of queries and passages together, before compression; every table has as many shards."""
     row_group_bytes: int = Field(2**20, ge=1)
-    """The same of a row group, which is what a reader has to decompress for one row."""
+    """Bytes of English text in a row group, which is what a reader has to decompress for one row."""
     mined_negatives: int = Field(0, ge=0)
     """Hard negatives of each pair: where its source gave fewer, BM25 finds more among the English passages (extra `mine`)."""
     licence: str | None = None

@@ -47,9 +47,9 @@ def sha256_of(path: Path) -> str:
 def parquet_bytes(table: pa.Table, row_group_rows: int = 10_000) -> bytes:
     """`table` as a Parquet file, with fixed options, so that equal tables give equal bytes."""
     sink = io.BytesIO()
-    pq.write_table(
-        table, sink, compression="zstd", compression_level=3, version="2.6", row_group_size=row_group_rows, write_page_index=True
-    )
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", compression_level=3, version="2.6", write_page_index=True) as writer:
+        if len(table):  # `datasets` reads a file without row groups, but not a row group without rows
+            writer.write_table(table, row_group_rows)
     return sink.getvalue()
 
 

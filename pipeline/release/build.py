@@ -1,4 +1,4 @@
-"""The tables of a release, written shard by shard, in memory that does not grow with it.
+"""The tables of a release, written shard by shard, in memory that does not grow with it. Shard k of each table is block k (`order`).
 
 What is kept of every row is a few numbers: its place, in which languages it survived, why it was rejected. Texts pass through.
 """
@@ -25,7 +25,18 @@ from pipeline.filters.texts import english_wholes
 from pipeline.languages import ENGLISH
 from pipeline.progress import Progress
 from pipeline.release.negatives import fill_up, mine
-from pipeline.release.order import Order, in_order, pair_keys, shuffle_keys, text_hashes
+from pipeline.release.order import (
+    Leads,
+    Order,
+    block_at,
+    block_of,
+    in_blocks,
+    in_order,
+    number_of_blocks,
+    pair_keys,
+    shuffle_keys,
+    text_hashes,
+)
 from pipeline.release.rows import ENGLISH_BIT, english_rows, pair_rows, rejected_rows, translated_rows
 from pipeline.release.shuffle import Shuffle
 from pipeline.settings import FilterSettings, ReleaseSettings
@@ -34,7 +45,6 @@ from pipeline.tally import Tally
 _PAIR_BYTES = 100
 """About what a pair takes, with the names of its source and row and its answer."""
 _WRITERS = 4
-_LEAST_ROWS = 1
 
 WriteTable = Callable[[str, pa.Table, int], None]
 """Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
@@ -60,6 +70,8 @@ class Source(Protocol):
 class Built:
     """What was written, in numbers."""
 
+    blocks: int = 1
+    """Shards of each table."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows of each table: queries, passages, pairs."""
     provided: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -73,20 +85,6 @@ class Built:
     """By source, language and table (queries, passages, pairs): what became of what it provides."""
     rejected: dict[str, int] = field(default_factory=dict)
     """By language: rows of its table of rejected texts."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Rows of one shard and of one row group, for each table."""
-
-    shard_rows: int
-    group_rows: int
-
-    @classmethod
-    def of(cls, settings: ReleaseSettings, mean_bytes: float) -> Layout:
-        """Shards and row groups of about the sizes that `settings` ask for, where a row has so many bytes of text."""
-        shard, group = (max(_LEAST_ROWS, int(size / max(mean_bytes, 1.0))) for size in (settings.shard_bytes, settings.row_group_bytes))
-        return cls(shard, min(shard, group))
 
 
 def build(
@@ -105,6 +103,7 @@ def build(
     progress.start("publish", 2 * (1 + len(languages)) + 1, "tables")
     builder = _Builder(list(sources), list(languages), filters, settings, scratch, progress)
     with _Writers(write) as writers:
+        builder.place()
         for table in schema.TEXTS:
             builder.texts(table, writers)
         builder.pairs(writers)
@@ -135,16 +134,12 @@ class _Writers:
             self._running.popleft().result()
         self._running.append(self._pool.submit(self._write, name, rows, group_rows))
 
-    def table(self, name: str, parts: Iterable[pa.Table], layout: Layout, target: pa.Schema) -> int:
-        """Write a table in shards of equal length; one empty shard where there are no rows. Returns the rows."""
-        waiting, shard, total = target.empty_table(), 0, 0
-        for part in parts:
-            total += len(part)
-            waiting = pa.concat_tables([waiting, part]) if len(waiting) else part
-            while len(waiting) > layout.shard_rows:
-                self.shard(f"{name}/{shard:05d}.parquet", waiting.slice(0, layout.shard_rows), layout.group_rows)
-                waiting, shard = waiting.slice(layout.shard_rows), shard + 1
-        self.shard(f"{name}/{shard:05d}.parquet", waiting, layout.group_rows)
+    def table(self, name: str, blocks: Iterable[pa.Table], group_rows: int) -> int:
+        """Write a table, each block a shard. Returns the rows."""
+        total = 0
+        for number, rows in enumerate(blocks):
+            self.shard(f"{name}/{number:05d}.parquet", rows, group_rows)
+            total += len(rows)
         return total
 
 
@@ -161,6 +156,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self._orders: dict[str, Order] = {}
         self._hashes: dict[str, dict[str, NDArray[np.uint64]]] = {}
+        self._group_rows: dict[str, int] = {}
         self._bits: dict[str, NDArray[np.int64]] = {}
         self._lengths: dict[tuple[str, str], policy.Lengths] = {}
         self._english: dict[str, list[str]] = {}
@@ -169,18 +165,17 @@ class _Builder:
 
     def texts(self, table: str, writers: _Writers) -> None:
         """Write one table of texts in every language, and what was rejected of it."""
-        layout = self._place(table)
         order, target = self._orders[table], schema.released_texts(table)
         self._bits[table] = np.full(order.total, 1 << ENGLISH_BIT, dtype=np.int64)
-        shuffle = Shuffle(self.scratch / f"{table}-{ENGLISH.code}", target, layout.shard_rows, order.total)
+        shuffle = Shuffle(self.scratch / f"{table}-{ENGLISH.code}", target, order.ends)
         for source in self.sources:
             for start, texts in _with_start(source.english(table)):
                 mask, places = self._part(order, source, start, len(texts))
                 shuffle.add(english_rows(texts, table, source.name).filter(pa.array(mask)), places[mask])
-        writers.table(f"{table}/{ENGLISH.code}", self._seen(table, shuffle.stretches()), layout, target)
+        writers.table(f"{table}/{ENGLISH.code}", self._seen(table, shuffle.stretches()), self._group_rows[table])
         self.progress.advance("publish", 1)
         for bit, code in enumerate(self.languages, ENGLISH_BIT + 1):
-            self._language(table, code, bit, layout, writers)
+            self._language(table, code, bit, writers)
             self.progress.advance("publish", 1)
 
     def _seen(self, table: str, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -190,19 +185,34 @@ class _Builder:
                 self._english.setdefault(table, []).extend(english_wholes(part))
             yield part
 
-    def _place(self, table: str) -> Layout:
-        """Find the order of a table, and from the length of its texts how long its shards are."""
-        hashes: dict[str, NDArray[np.uint64]] = {}
-        size = rows = 0
+    def place(self) -> None:
+        """Find the order of the texts, and from their length in how many blocks they go."""
+        size = sum(self._keys(table) for table in schema.TEXTS)
+        queries, passages = self._orders["queries"], self._orders["passages"]
+        blocks = self.built.blocks = number_of_blocks(size, self.settings.shard_bytes, passages.total)
+        leads = Leads(queries.keys)
         for source in self.sources:
-            found, lengths = [], []
+            for pairs in source.pairs():
+                of_query, of_passage = (
+                    order.places[source.name][pairs[name].to_numpy()] for order, name in ((queries, "query_row"), (passages, "passage_row"))
+                )
+                leads.add(of_query, passages.keys[of_passage])
+        self._orders["queries"] = in_blocks(queries, block_of(leads.keys(), blocks), blocks)
+        self._orders["passages"] = in_blocks(passages, block_of(passages.keys, blocks), blocks)
+
+    def _keys(self, table: str) -> int:
+        """Find the order of a table in one block. Returns the bytes of its texts."""
+        hashes: dict[str, NDArray[np.uint64]] = {}
+        sizes: dict[str, NDArray[np.int64]] = {}
+        for source in self.sources:
+            found, lengths, of_texts = [], [], []
             for texts in source.english(table):
                 found.append(text_hashes(texts["id"]))
                 lengths.append(policy.text_lengths(texts))
-                size += sum(pc.sum(pc.binary_length(texts[name])).as_py() or 0 for name in ("title", "text") if name in texts.column_names)
-                rows += len(texts)
+                of_texts.append(_sizes(texts))
             self._lengths[table, source.name] = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
             hashes[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
+            sizes[source.name] = np.concatenate(of_texts) if of_texts else np.zeros(0, np.int64)
         self._hashes[table] = hashes
         order = in_order({name: shuffle_keys(of_source, self.settings.seed) for name, of_source in hashes.items()})
         self._orders[table] = order
@@ -210,13 +220,15 @@ class _Builder:
         for name, mask in order.provided.items():
             self.built.provided.setdefault(name, {})[table] = int(mask.sum())
             self.built.shared.setdefault(name, {})[table] = int((~mask).sum())
-        return Layout.of(self.settings, size / max(rows, 1))
+        size = sum(int(sizes[name][mask].sum()) for name, mask in order.provided.items())
+        self._group_rows[table] = _group_rows(self.settings, size / max(order.total, 1))
+        return size
 
-    def _language(self, table: str, code: str, bit: int, layout: Layout, writers: _Writers) -> None:
+    def _language(self, table: str, code: str, bit: int, writers: _Writers) -> None:
         order, target = self._orders[table], schema.released_texts(table)
         why = self._why[table, code] = np.zeros(order.total, dtype=np.int8)
-        kept = Shuffle(self.scratch / f"{table}-{code}", target, layout.shard_rows, order.total)
-        fallen = Shuffle(self.scratch / f"{table}-{code}-rejected", schema.REJECTED_TEXTS, layout.shard_rows, order.total)
+        kept = Shuffle(self.scratch / f"{table}-{code}", target, order.ends)
+        fallen = Shuffle(self.scratch / f"{table}-{code}-rejected", schema.REJECTED_TEXTS, order.ends)
         thresholds = self.filters.of(code, table)
         for source in self.sources:
             tally = self.built.tallies.setdefault((source.name, code, table), Tally())
@@ -234,8 +246,8 @@ class _Builder:
                 if len(chosen):
                     rejected = rejected_rows(scored, hits, chosen.tolist(), places, table, source.name)
                     fallen.add(rejected, places[chosen])
-        writers.table(f"{table}/{code}", kept.stretches(), layout, target)
-        count = writers.table(f"rejected/{code}/{table}", fallen.stretches(), layout, schema.REJECTED_TEXTS)
+        writers.table(f"{table}/{code}", kept.stretches(), self._group_rows[table])
+        count = writers.table(f"rejected/{code}/{table}", fallen.stretches(), self._group_rows[table])
         self.built.rejected[code] = self.built.rejected.get(code, 0) + count
 
     def _part(self, order: Order, source: Source, start: int, rows: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -244,20 +256,26 @@ class _Builder:
 
     def pairs(self, writers: _Writers) -> None:
         """Write the pairs, and count in each language those of which both sides survived."""
-        keys = {}
+        keys, blocks = {}, {}
+        of_queries = self._orders["queries"]
         for source in self.sources:
-            found = []
+            found, in_block = [], []
             for pairs in source.pairs():
                 queries, passages = (
                     self._hashes[table][source.name][pairs[name].to_numpy()]
                     for table, name in (("queries", "query_row"), ("passages", "passage_row"))
                 )
                 found.append(pair_keys(queries, passages, self.settings.seed))
+                in_block.append(block_at(of_queries.places[source.name][pairs["query_row"].to_numpy()], of_queries.ends))
             keys[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
+            blocks[source.name] = np.concatenate(in_block) if in_block else np.zeros(0, np.int64)
         order = in_order(keys)
-        layout = Layout.of(self.settings, _PAIR_BYTES)
+        of_rows = np.zeros(order.total, np.int64)
+        for name, of_source in blocks.items():
+            of_rows[order.places[name]] = of_source
+        order = in_blocks(order, of_rows, self.built.blocks)
         mined = self._mined() if self.settings.mined_negatives else None
-        shuffle = Shuffle(self.scratch / "pairs", schema.RELEASED_PAIRS, layout.shard_rows, order.total)
+        shuffle = Shuffle(self.scratch / "pairs", schema.RELEASED_PAIRS, order.ends)
         for source in self.sources:
             queries_at, passages_at = (self._orders[table].places[source.name] for table in ("queries", "passages"))
             for start, pairs in _with_start(source.pairs()):
@@ -269,7 +287,7 @@ class _Builder:
                 self._count(source.name, rows)
             self.built.pairs[source.name] = int(order.provided[source.name].sum())
             self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
-        self.built.rows["pairs"] = writers.table("pairs", shuffle.stretches(), layout, schema.RELEASED_PAIRS)
+        self.built.rows["pairs"] = writers.table("pairs", shuffle.stretches(), _group_rows(self.settings, _PAIR_BYTES))
         self.progress.advance("publish", 1)
 
     def _mined(self) -> NDArray[np.int64]:
@@ -311,6 +329,19 @@ def pair_tally(query: NDArray[np.int8], passage: NDArray[np.int8]) -> Tally:
 def _tally(numbers: NDArray[np.int8]) -> Tally:
     counts = np.bincount(numbers, minlength=len(REASONS) + 1).tolist()
     return Tally(len(numbers), Counter({reason: count for reason, count in zip(REASONS, counts[1:], strict=True) if count}))
+
+
+def _group_rows(settings: ReleaseSettings, mean_bytes: float) -> int:
+    """Rows of a row group of about the size that `settings` ask for, where a row has so many bytes of text."""
+    return max(1, int(settings.row_group_bytes / max(mean_bytes, 1.0)))
+
+
+def _sizes(texts: pa.Table) -> NDArray[np.int64]:
+    """Bytes of each text with its title."""
+    sizes = np.zeros(len(texts), np.int64)
+    for name in {"title", "text"} & set(texts.column_names):
+        sizes += pc.fill_null(pc.binary_length(texts[name]), 0).to_numpy()
+    return sizes
 
 
 def _with_start(parts: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:

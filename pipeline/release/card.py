@@ -99,28 +99,31 @@ def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
 
 
 def _example(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
-    """The first pair that survived in most languages, in every language that has it."""
-    pairs = _first_shard(store, folder, "pairs")
-    if not pairs.num_rows:
+    """Of the first block with a pair that lies in it, the first one that survived in most languages, in every language that has it."""
+    starts = dict.fromkeys(schema.TEXTS, 0)
+    for block in range(manifest["blocks"]):
+        rows = {table: _shard(store, folder, f"{table}/{ENGLISH.code}", block).num_rows for table in schema.TEXTS}
+        pairs = _shard(store, folder, "pairs", block).slice(0, 1000).to_pylist()
+        inside = [pair for pair in pairs if 0 <= pair["passage_row"] - starts["passages"] < rows["passages"]]
+        if inside:
+            break
+        starts = {table: starts[table] + rows[table] for table in schema.TEXTS}
+    else:
         return []
-    queries = {code: _first_shard(store, folder, f"queries/{code}")["text"] for code in manifest["languages"]}
-    passages = {code: _first_shard(store, folder, f"passages/{code}")["text"] for code in manifest["languages"]}
-
-    def inside(pair: dict[str, Any]) -> bool:
-        return bool(pair["query_row"] < len(queries[ENGLISH.code]) and pair["passage_row"] < len(passages[ENGLISH.code]))
-
-    candidates = [pair for pair in pairs.slice(0, 1000).to_pylist() if inside(pair)]
-    best = max(candidates, key=lambda pair: int(pair["query_langs"] & pair["passage_langs"]).bit_count())
+    best = max(inside, key=lambda pair: int(pair["query_langs"] & pair["passage_langs"]).bit_count())
     examples = []
     for code in manifest["languages"]:
-        query, passage = queries[code][best["query_row"]].as_py(), passages[code][best["passage_row"]].as_py()
+        query, passage = (
+            _shard(store, folder, f"{table}/{code}", block)["text"][best[column] - starts[table]].as_py()
+            for table, column in (("queries", "query_row"), ("passages", "passage_row"))
+        )
         if query is not None and passage is not None:
             examples.append({"language": LANGUAGES.find(code).name, "query": _cell(query), "passage": _cell(passage)})
     return examples
 
 
-def _first_shard(store: Store, folder: str, table: str) -> pa.Table:
-    return store.read_parquet(f"{folder}/{table}/00000.parquet")
+def _shard(store: Store, folder: str, table: str, number: int) -> pa.Table:
+    return store.read_parquet(f"{folder}/{table}/{number:05d}.parquet")
 
 
 def _cell(text: str) -> str:

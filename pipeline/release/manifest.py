@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.store import fingerprint
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 SCHEMA = Path(__file__).with_name("manifest.schema.json")
 """The JSON Schema of a manifest, as it is published."""
 
@@ -99,11 +99,14 @@ class FileFacts(_Part):
 class Manifest(_Part):
     """What `manifest.json` of a release holds."""
 
-    format: Literal[2]
+    format: Literal[3]
     version: str = Field(description="Name and fingerprint; the release's folder.")
     licence: str = Field(description="SPDX expression: the licences that hold together.")
     licences: Licences
     languages: list[str] = Field(min_length=1, description="NLLB codes, English first; bit b of a bit set is the b-th.")
+    blocks: int = Field(
+        ge=1, description="Shards of each table; shard k of `pairs` is of queries in shard k, and nearly all of its passages."
+    )
     rows: TableRows
     rejected: dict[str, int] = Field(description="Rows of the table of rejected texts, by language.")
     sources: dict[str, SourceFacts]

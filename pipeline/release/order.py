@@ -1,7 +1,9 @@
 """The order of a release's rows: by chance, and the same for the same texts.
 
-Rows are sorted by a hash of their id and a seed. So the order depends on what is in the release and on nothing else: not on the
-order of sources, shards or languages. A text that stands in several sources is one row, which the first of them provides.
+Rows are sorted by a key, a hash of their id and a seed, and cut into blocks, which are the shards of every table. A passage is in the
+block of its key, a query in that of the passage with the smallest key among those it is paired with, a pair in that of its query. So
+the order depends on what is in the release and on the number of blocks: not on the order of sources, shards or languages. A text that
+stands in several sources is one row, which the first of them provides.
 """
 
 from __future__ import annotations
@@ -22,11 +24,38 @@ Mask = NDArray[np.bool_]
 class Order:
     """Where the rows of each source go in one table of a release."""
 
+    keys: Hashes
+    """Row by row of the release: what it is sorted by inside its block."""
     places: Mapping[str, Integers]
     """By source, row by row of the source: the row of the release."""
     provided: Mapping[str, Mask]
     """By source, row by row of the source: whether the release has the text from it, and not from an earlier source."""
-    total: int
+    ends: Integers
+    """By block: the row after its last."""
+
+    @property
+    def total(self) -> int:
+        """Rows of the table."""
+        return len(self.keys)
+
+
+class Leads:
+    """Finds the key that says the block of each query: the smallest of the passages that it is paired with, or its own."""
+
+    def __init__(self, keys: Hashes) -> None:
+        """`keys` are the queries' own."""
+        self._own = keys
+        self._least = np.full(len(keys), np.iinfo(np.uint64).max, dtype=np.uint64)
+        self._paired = np.zeros(len(keys), dtype=bool)
+
+    def add(self, queries: Integers, passages: Hashes) -> None:
+        """Pairs: the rows of their queries, the keys of their passages."""
+        np.minimum.at(self._least, queries, passages)
+        self._paired[queries] = True
+
+    def keys(self) -> Hashes:
+        """Of each query, after all `add`s."""
+        return np.where(self._paired, self._least, self._own)
 
 
 def text_hashes(ids: pa.ChunkedArray | pa.Array) -> Hashes:
@@ -50,14 +79,41 @@ def pair_keys(queries: Hashes, passages: Hashes, seed: int) -> Hashes:
 
 
 def in_order(keys: Mapping[str, Hashes]) -> Order:
-    """The order of rows whose sort keys are given by source, row by row; equal keys are one row."""
+    """The order of rows whose sort keys are given by source, row by row, in one block; equal keys are one row."""
     everything = np.concatenate(list(keys.values())) if keys else np.zeros(0, np.uint64)
     unique, first, place = np.unique(everything, return_index=True, return_inverse=True)
     provided = np.zeros(len(everything), dtype=bool)
     provided[first] = True
     ends = np.cumsum([len(of_source) for of_source in keys.values()])[:-1]
     return Order(
+        unique,
         dict(zip(keys, np.split(place.astype(np.int64), ends), strict=True)),
         dict(zip(keys, np.split(provided, ends), strict=True)),
-        len(unique),
+        np.array([len(unique)], np.int64),
     )
+
+
+def in_blocks(order: Order, of_rows: Integers, blocks: int) -> Order:
+    """The rows of `order` sorted by the block of each, and inside of one as they were."""
+    rows = np.argsort(of_rows, kind="stable")
+    moved = np.empty_like(rows)
+    moved[rows] = np.arange(len(rows))
+    places = {name: moved[of_source] for name, of_source in order.places.items()}
+    return Order(order.keys[rows], places, order.provided, np.cumsum(np.bincount(of_rows, minlength=blocks)))
+
+
+def number_of_blocks(size: int, block_bytes: int, passages: int) -> int:
+    """Blocks of about `block_bytes` for `size` bytes of text, and not more than there are passages; at least one."""
+    return max(1, min(-(-size // block_bytes), passages))
+
+
+def block_of(keys: Hashes, blocks: int) -> Integers:
+    """The block of each key, where each has a stretch of equal length of all possible keys."""
+    if blocks == 1:  # whose length is one more than a key can be
+        return np.zeros(len(keys), np.int64)
+    return (keys // np.uint64(-(-(2**64) // blocks))).astype(np.int64)
+
+
+def block_at(rows: Integers, ends: Integers) -> Integers:
+    """The block of each row, where `ends` are those of an `Order`."""
+    return np.searchsorted(ends, rows, side="right")

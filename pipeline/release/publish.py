@@ -33,7 +33,7 @@ from pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from pipeline.tally import Tally
 from pipeline.translation.translate import model_of
 
-VERSION = 4
+VERSION = 5
 LATEST = "releases/latest.json"
 
 
@@ -190,6 +190,7 @@ def _manifest(settings: Settings, version: str, records: dict[str, Record], buil
             "decided_by_user": licence.decided,
         },
         "languages": [ENGLISH.code, *settings.languages],
+        "blocks": built.blocks,
         "rows": built.rows,
         "rejected": built.rejected,
         "sources": {source: _source(settings, cards[source], record, built) for source, record in records.items()},

@@ -13,22 +13,21 @@ from numpy.typing import NDArray
 class Shuffle:
     """Takes rows with the place of each, and gives them back by place.
 
-    Rows are spread over files, one for each stretch of `rows` places; a stretch is in memory when it is read back. Where all
-    places are one stretch, nothing is written.
+    Rows are spread over files, one for each stretch of places; a stretch is in memory when it is read back. Where all places are
+    one stretch, nothing is written.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, rows: int, total: int) -> None:
-        """`folder` is an empty scratch folder, or absent; places are below `total`."""
+    def __init__(self, folder: Path, schema: pa.Schema, ends: NDArray[np.int64]) -> None:
+        """`folder` is an empty scratch folder, or absent; `ends` are the places after the last of each stretch."""
         self._schema = pa.schema([*schema, ("place", pa.int64())])
         self._plain = schema
-        self._rows = max(rows, 1)
-        self._stretches = max(1, -(-total // self._rows))
+        self._ends = ends
         self._kept: list[pa.Table] = []
         self._files: list[Path] = []
         self._writers: list[pa.ipc.RecordBatchFileWriter] = []
-        if self._stretches > 1:
+        if len(ends) > 1:
             folder.mkdir(parents=True, exist_ok=True)
-            self._files = [folder / f"{number}.arrow" for number in range(self._stretches)]
+            self._files = [folder / f"{number}.arrow" for number in range(len(ends))]
             self._writers = [pa.ipc.new_file(str(file), self._schema) for file in self._files]
 
     def add(self, table: pa.Table, places: NDArray[np.int64]) -> None:
@@ -37,10 +36,10 @@ class Shuffle:
         if not self._writers:
             self._kept.append(placed)
             return
-        stretches = places // self._rows
+        stretches = np.searchsorted(self._ends, places, side="right")
         order = np.argsort(stretches, kind="stable")
         sorted_rows = placed.take(pa.array(order))
-        ends = np.searchsorted(stretches[order], np.arange(self._stretches), side="right")
+        ends = np.searchsorted(stretches[order], np.arange(len(self._ends)), side="right")
         start = 0
         for writer, end in zip(self._writers, ends.tolist(), strict=True):
             if end > start:

@@ -21,7 +21,7 @@ from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
 from pipeline.release.build import pair_tally
 from pipeline.release.manifest import MANIFEST, faults
-from pipeline.release.order import pair_keys, shuffle_keys, text_hashes
+from pipeline.release.order import Leads, block_at, block_of, pair_keys, shuffle_keys, text_hashes
 from pipeline.release.rows import ENGLISH_BIT
 from pipeline.store import Store, parquet_table
 from pipeline.tally import Tally
@@ -45,9 +45,9 @@ class Fault:
 def verify(store: Store, progress: Progress | None = None) -> Iterator[Fault]:
     """Read the release that lies in `store` (its folder), and yield every fault.
 
-    Files are compared with the manifest, then the rows with what they have to be: schema, order, alignment of languages, references,
-    bit sets, and counts by source, language and reason. Of one kind of fault in one file the first row is named, with how many
-    there are. Raises UserError where there is no manifest.
+    Files are compared with the manifest, then the rows with what they have to be: schema, order, blocks, alignment of languages,
+    references, bit sets, and counts by source, language and reason. Of one kind of fault in one file the first row is named, with how
+    many there are. Raises UserError where there is no manifest.
     """
     try:
         content = store.read(MANIFEST)
@@ -67,6 +67,10 @@ class _Check:
         self._files: dict[str, dict[str, Any]] = manifest["files"]
         self._languages: list[str] = manifest["languages"]
         self._seed: int = manifest["settings"]["release"]["seed"]
+        self._blocks: int = manifest["blocks"]
+        # By table: the row after the last of each shard.
+        self._ends: dict[str, NDArray[np.int64]] = {}
+        self._whole = True  # whether all that decides about the blocks of queries could be read
         self._hashes: dict[str, NDArray[np.uint64]] = {}
         self._bits: dict[str, NDArray[np.int64]] = {}
         self._why: dict[tuple[str, str], NDArray[np.int8]] = {}
@@ -98,9 +102,8 @@ class _Check:
             "pairs",
         }
         for folder in sorted(expected):
-            shards = self._shards(folder)
-            if [name.rsplit("/", 1)[1] for name in shards] != [f"{number:05d}.parquet" for number in range(max(len(shards), 1))]:
-                yield Fault(MANIFEST, f"files: {folder} is not a row of shards from 00000 on")
+            if self._shards(folder) != [f"{folder}/{number:05d}.parquet" for number in range(self._blocks)]:
+                yield Fault(MANIFEST, f"files: {folder} is not one shard for each of the {self._blocks} blocks, from 00000 on")
         for name in self._files:
             folder, _, file = name.rpartition("/")
             if _SHARD.fullmatch(file) and folder not in expected:
@@ -149,17 +152,21 @@ class _Check:
         self._bits[table] = np.full(total, 1 << ENGLISH_BIT, dtype=np.int64)
         for code in self._languages[1:]:
             self._why[table, code] = np.zeros(total, np.int8)
-        start, last = 0, np.zeros(0, np.uint64)
-        for number, name in enumerate(self._shards(f"{table}/{ENGLISH.code}")):
+        shards = self._shards(f"{table}/{ENGLISH.code}")
+        self._ends[table] = np.cumsum([self._files[name]["rows"] or 0 for name in shards], dtype=np.int64)
+        start = 0
+        for number, name in enumerate(shards):
             english, found = self._table(name, target)
             yield from found
             rows = self._files[name]["rows"] or 0
-            if english is not None and start + rows <= total:
+            if english is None or start + rows > total:
+                self._whole = False
+            else:
                 keys = shuffle_keys(text_hashes(english["id"]), self._seed)
                 self._hashes[table][start : start + rows] = text_hashes(english["id"])
-                joined = np.concatenate([last, keys])
-                yield from _rows(name, joined[1:] <= joined[:-1], "is not in the order of the release", 1 - len(last))
-                last = keys[-1:]
+                yield from _rows(name, keys[1:] <= keys[:-1], "is not in the order of the release", 1)
+                if table == "passages":
+                    yield from _rows(name, block_of(keys, self._blocks) != number, "is of another block")
                 yield from _rows(name, _nulls(english["text"]), "has no English text")
                 yield from _rows(name, ~_nulls(english["reject_reason"]), "is rejected, and nothing English is")
                 sources = pa.array(list(self._manifest["sources"]))
@@ -204,7 +211,7 @@ class _Check:
         for table in schema.TEXTS:
             why = self._why[table, code]
             found_rows = np.zeros(len(why), dtype=bool)
-            for name in self._shards(f"rejected/{code}/{table}"):
+            for number, name in enumerate(self._shards(f"rejected/{code}/{table}")):
                 texts, found = self._table(name, schema.REJECTED_TEXTS)
                 yield from found
                 if texts is None:
@@ -215,6 +222,7 @@ class _Check:
                 yield from _rows(name, outside, f"is of no row of {table}")
                 if outside.any():
                     return
+                yield from _rows(name, block_at(rows, self._ends[table]) != number, f"is of a row of {table} in another block")
                 found_rows[rows] = True
                 first = np.array([_NUMBERS.get(reasons[0], 0) if reasons else 0 for reasons in texts["reasons"].to_pylist()], np.int8)
                 yield from _rows(name, why[rows] != first, f"gives another reason than the row of {table}/{code}")
@@ -229,12 +237,14 @@ class _Check:
             yield Fault(MANIFEST, f"rejected.{code} is {self._manifest['rejected'].get(code)}, and there are {seen}")
 
     def _pairs(self) -> Iterator[Fault]:
-        total, last = 0, np.zeros(0, np.uint64)
+        total = 0
         sizes = {table: len(bits) for table, bits in self._bits.items()}
-        for name in self._shards("pairs"):
+        leads = Leads(shuffle_keys(self._hashes["queries"], self._seed))
+        for number, name in enumerate(self._shards("pairs")):
             pairs, found = self._table(name, schema.RELEASED_PAIRS)
             yield from found
             if pairs is None:
+                self._whole = False
                 continue
             total += len(pairs)
             queries, passages = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
@@ -244,17 +254,28 @@ class _Check:
                 name, self._wrong_negatives(pairs, sizes["passages"]), "has a negative that there is not, or that is its positive"
             )
             if outside.any():
+                self._whole = False
                 continue
             for column, rows, table in (("query_langs", queries, "queries"), ("passage_langs", passages, "passages")):
                 wrong = pairs[column].to_numpy() != self._bits[table][rows]
                 yield from _rows(name, wrong, f"{column} is not what survived in {table}")
             keys = pair_keys(self._hashes["queries"][queries], self._hashes["passages"][passages], self._seed)
-            joined = np.concatenate([last, keys])
-            yield from _rows(name, joined[1:] <= joined[:-1], "is not in the order of the release", 1 - len(last))
-            last = keys[-1:]
+            yield from _rows(name, keys[1:] <= keys[:-1], "is not in the order of the release", 1)
+            yield from _rows(name, block_at(queries, self._ends["queries"]) != number, "is in another block than its query")
+            leads.add(queries, shuffle_keys(self._hashes["passages"][passages], self._seed))
             self._count_pairs(pairs, queries, passages)
         if total != self._manifest["rows"]["pairs"]:
             yield Fault(MANIFEST, f"rows.pairs is {self._manifest['rows']['pairs']}, and its shards have {total}")
+        if self._whole:
+            yield from self._query_blocks(block_of(leads.keys(), self._blocks))
+
+    def _query_blocks(self, blocks: NDArray[np.int64]) -> Iterator[Fault]:
+        """`blocks` are those that the pairs say, by query."""
+        start = 0
+        for number, name in enumerate(self._shards(f"queries/{ENGLISH.code}")):
+            end = int(self._ends["queries"][number])
+            yield from _rows(name, blocks[start:end] != number, "is in another block than its pairs say")
+            start = end
 
     def _wrong_negatives(self, pairs: pa.Table, passages: int) -> NDArray[np.bool_]:
         lists = pairs["negative_rows"].combine_chunks()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,19 +18,24 @@ LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"]
 
 
 def write_release(
-    folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0, title: str = ""
+    folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0, title: str = "", blocks: int = 2
 ) -> Path:
-    """A release on disk: so many pairs a source, several queries a passage, texts that say what they are."""
+    """A release on disk: so many pairs a source, several queries a passage, texts that say what they are; shards line up."""
     store = Store(str(folder))
     rng = np.random.default_rng(seed)
     total = sum(sources.values())
     passages = -(-total // per_passage)
     files: dict[str, dict[str, object]] = {}
 
-    def write(name: str, table: pa.Table) -> None:
-        content = parquet_bytes(table)
-        store.write(name, content)
-        files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": table.num_rows}
+    ends = [passages * number // blocks for number in range(blocks + 1)]
+
+    def write(name: str, table: pa.Table, per_passage: int) -> None:
+        for number, (start, end) in enumerate(itertools.pairwise(ends)):
+            shard = table.slice(start * per_passage, (end - start) * per_passage)
+            content = parquet_bytes(shard)
+            store.write(f"{name}/{number:05d}.parquet", content)
+            facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": shard.num_rows}
+            files[f"{name}/{number:05d}.parquet"] = facts
 
     bits = {}
     for table, rows in (("queries", total), ("passages", passages)):
@@ -46,10 +52,7 @@ def write_release(
             }
             target = schema.released_texts(table)
             filled = {field.name: columns.get(field.name, pa.nulls(rows, field.type)) for field in target}
-            half = rows // 2
-            whole = pa.table(filled, schema=target)
-            write(f"{table}/{code}/00000.parquet", whole.slice(0, half))
-            write(f"{table}/{code}/00001.parquet", whole.slice(half))
+            write(f"{table}/{code}", pa.table(filled, schema=target), per_passage if table == "queries" else 1)
     query_rows = np.arange(total)
     passage_rows = query_rows // per_passage
     pairs = {
@@ -62,7 +65,7 @@ def write_release(
         "query_langs": bits["queries"][query_rows],
         "passage_langs": bits["passages"][passage_rows],
     }
-    write("pairs/00000.parquet", pa.table(pairs, schema=schema.RELEASED_PAIRS))
+    write("pairs", pa.table(pairs, schema=schema.RELEASED_PAIRS), per_passage)
     nothing = {"read": 0, "kept": 0, "rejected": {}}
     rows = {"queries": total, "passages": passages, "pairs": total}
     facts = dict.fromkeys(("title", "licence", "fingerprint"), "") | {"homepage": None, "citation": None, "rows": nothing}
@@ -73,6 +76,7 @@ def write_release(
         "licence": "MIT",
         "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
         "languages": LANGUAGES,
+        "blocks": blocks,
         "rows": rows,
         "rejected": {},
         "sources": dict.fromkeys(sources, facts),

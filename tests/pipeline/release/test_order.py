@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.release.order import in_order, shuffle_keys, text_hashes
+from pipeline.release.order import Leads, block_at, block_of, in_blocks, in_order, number_of_blocks, shuffle_keys, text_hashes
 from pipeline.release.shuffle import Shuffle
 
 ids = st.integers(0, 2**64 - 1)
@@ -45,12 +45,49 @@ def test_ids_are_numbers_of_sixteen_digits() -> None:
     assert text_hashes(pa.array([], pa.string())).tolist() == []
 
 
-@given(st.data(), st.lists(st.integers(), max_size=60), st.integers(1, 70))
-def test_rows_come_back_by_place_whatever_the_batches(data: st.DataObject, values: list[int], rows: int) -> None:
+@given(st.integers(0, 2**50), st.integers(1, 2**40), st.integers(0, 1000))
+def test_there_are_as_many_blocks_as_the_texts_fill_and_no_more_than_passages(size: int, block_bytes: int, passages: int) -> None:
+    blocks = number_of_blocks(size, block_bytes, passages)
+    assert 1 <= blocks <= max(1, passages)
+    assert blocks == 1 or (blocks - 1) * block_bytes < size
+    assert blocks * block_bytes >= size or blocks == max(1, passages)
+
+
+@given(st.lists(ids | st.sampled_from([0, 2**63, 2**64 - 1])), st.integers(1, 10**6))
+def test_blocks_are_equal_stretches_of_the_keys(numbers: list[int], blocks: int) -> None:
+    found = block_of(np.array(numbers, np.uint64), blocks).tolist()
+    assert found == [number // -(-(2**64) // blocks) for number in numbers]
+    assert all(0 <= block < blocks for block in found)
+
+
+@given(st.data(), st.lists(ids, unique=True, max_size=30), st.integers(1, 8))
+def test_rows_in_blocks_are_sorted_by_block_and_key(data: st.DataObject, numbers: list[int], blocks: int) -> None:
+    keys = np.array(numbers, np.uint64)
+    order = in_order({"a": keys})
+    of_rows = np.array(data.draw(st.lists(st.integers(0, blocks - 1), min_size=len(keys), max_size=len(keys))), np.int64)
+    moved = in_blocks(order, of_rows, blocks)
+    expected = sorted(zip(of_rows.tolist(), order.keys.tolist(), strict=True))
+    assert moved.keys[moved.places["a"]].tolist() == numbers
+    assert list(zip(block_at(np.arange(len(keys)), moved.ends).tolist(), moved.keys.tolist(), strict=True)) == expected
+
+
+@given(st.lists(ids, min_size=1, max_size=10), st.lists(st.tuples(st.integers(0, 9), ids), max_size=30), st.integers(0, 30))
+def test_the_smallest_key_of_its_passages_leads_a_query(own: list[int], links: list[tuple[int, int]], cut: int) -> None:
+    links = [(query % len(own), passage) for query, passage in links]
+    leads = Leads(np.array(own, np.uint64))
+    for part in (links[:cut], links[cut:]):
+        leads.add(np.array([query for query, _ in part], np.int64), np.array([passage for _, passage in part], np.uint64))
+    of_passages = [[passage for query, passage in links if query == row] for row in range(len(own))]
+    assert leads.keys().tolist() == [min(passages, default=key) for passages, key in zip(of_passages, own, strict=True)]
+
+
+@given(st.data(), st.lists(st.integers(), max_size=60), st.lists(st.integers(0, 60), max_size=5))
+def test_rows_come_back_by_place_whatever_the_batches(data: st.DataObject, values: list[int], cuts: list[int]) -> None:
     values = [value % 2**62 for value in values]
     places = data.draw(st.permutations(range(len(values))))
     with tempfile.TemporaryDirectory() as folder:
-        shuffle = Shuffle(Path(folder) / "x", SCHEMA, rows, len(values))
+        ends = [*sorted(min(cut, len(values)) for cut in cuts), len(values)]
+        shuffle = Shuffle(Path(folder) / "x", SCHEMA, np.array(ends))
         start = 0
         while start < len(values):
             size = data.draw(st.integers(1, len(values) - start))
@@ -58,6 +95,6 @@ def test_rows_come_back_by_place_whatever_the_batches(data: st.DataObject, value
             shuffle.add(pa.table({"value": values[part]}, SCHEMA), np.array(places[part], np.int64))
             start += size
         stretches = list(shuffle.stretches())
-    assert all(len(stretch) <= rows for stretch in stretches) or len(stretches) == 1
+    assert np.cumsum([len(stretch) for stretch in stretches]).tolist() == ends
     expected = [value for _, value in sorted(zip(places, values, strict=True))]
     assert [value for stretch in stretches for value in stretch["value"].to_pylist()] == expected

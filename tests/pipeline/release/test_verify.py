@@ -9,13 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.batches import open_release
 from pipeline.errors import UserError
 from pipeline.release.manifest import SCHEMA, json_schema, sealed
+from pipeline.release.order import pair_keys, shuffle_keys, text_hashes
+from pipeline.release.publish import publish
 from pipeline.release.verify import verify
 from pipeline.store import Store, json_bytes, parquet_bytes
 from tests.conftest import Run
@@ -23,6 +28,7 @@ from tests.conftest import Run
 GERMAN = "queries/deu_Latn/00000.parquet"
 ENGLISH = "queries/eng_Latn/00000.parquet"
 PAIRS = "pairs/00000.parquet"
+LANGUAGES = ("eng_Latn", "deu_Latn", "arb_Arab", "zho_Hans")
 
 
 @pytest.fixture
@@ -30,6 +36,23 @@ def release(sample_run: Run, tmp_path: Path) -> Path:
     """A copy of the sample release."""
     folder = tmp_path / "release"
     shutil.copytree(sample_run.folder, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cut_release(sample_run: Run) -> Path:
+    """The sample release in several blocks, some of them empty in some tables."""
+    small = sample_run.settings.release.model_copy(update={"shard_bytes": 1_000, "row_group_bytes": 1_000})
+    released = publish(sample_run.settings.model_copy(update={"release": small}), sample_run.store)
+    publish(sample_run.settings, sample_run.store)
+    return Path(sample_run.store.root) / released.path
+
+
+@pytest.fixture
+def blocks(cut_release: Path, tmp_path: Path) -> Path:
+    """A copy of the sample release in several blocks."""
+    folder = tmp_path / "blocks"
+    shutil.copytree(cut_release, folder)
     return folder
 
 
@@ -50,6 +73,17 @@ def rewrite(folder: Path, name: str, table: pa.Table) -> None:
     (folder / name).write_bytes(content)
     facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(table)}
     change_manifest(folder, lambda manifest: manifest["files"].update({name: facts}))
+
+
+def shards(folder: Path, table: str) -> list[pa.Table]:
+    return [pq.read_table(file) for file in sorted((folder / table).glob("*.parquet"))]
+
+
+def swap(folder: Path, table: str, first: int, second: int) -> None:
+    """Swap two shards of a table."""
+    tables = shards(folder, table)
+    for number, other in ((first, second), (second, first)):
+        rewrite(folder, f"{table}/{number:05d}.parquet", tables[other])
 
 
 def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
@@ -212,19 +246,103 @@ def test_the_published_schema_is_that_of_the_manifest() -> None:
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == json_schema(), "write json_schema() into manifest.schema.json"
 
 
-def test_shards_line_up_and_are_of_the_size_that_was_asked_for(sample_run: Run, tmp_path: Path) -> None:
-    from pipeline.release.publish import publish
+def test_a_release_in_blocks_is_sound_and_opens(cut_release: Path, sample_run: Run, tmp_path: Path) -> None:
+    assert found(cut_release) == []
+    manifest = json.loads((cut_release / "manifest.json").read_bytes())
+    english, german = shards(cut_release, "queries/eng_Latn"), shards(cut_release, "queries/deu_Latn")
+    assert len(english) == len(german) == len(shards(cut_release, "passages/arb_Arab")) == manifest["blocks"] > 5
+    assert any(not len(shard) for shard in shards(cut_release, "rejected/deu_Latn/queries"))
+    for first, second in zip(english, german, strict=True):
+        assert pc.all(pc.equal(first["id"], second["id"])).as_py() is not False
+    about = json.loads(pq.read_schema(cut_release / GERMAN).metadata[b"parallel-qa"])
+    assert (about["release"], about["table"], about["language"]) == (manifest["version"], "queries", "deu_Latn")
+    assert about["model"] == manifest["model"]["fingerprint"]
+    for name, rows in (("pairs", manifest["rows"]["pairs"]), ("rejected-deu_Latn", manifest["rejected"]["deu_Latn"])):
+        assert datasets.load_dataset(str(cut_release), name, split="train", cache_dir=str(tmp_path)).num_rows == rows
+    assert all(next(open_release(cut_release).batches(batch_size=4, steps=1)).queries)
+    assert "## One pair" in (cut_release / "README.md").read_text(encoding="utf-8")
 
-    small = sample_run.settings.release.model_copy(update={"shard_bytes": 2_000, "row_group_bytes": 1_000})
-    settings = sample_run.settings.model_copy(update={"release": small})
-    released = publish(settings, sample_run.store)
-    folder = Path(sample_run.store.root) / released.path
-    assert found(folder) == []
-    shards = {code: sorted((folder / f"queries/{code}").glob("*.parquet")) for code in ("eng_Latn", "deu_Latn")}
-    assert len(shards["eng_Latn"]) == len(shards["deu_Latn"]) > 1
-    for english, german in zip(*shards.values(), strict=True):
-        assert pc.all(pc.equal(pq.read_table(english)["id"], pq.read_table(german)["id"])).as_py()
-    about = json.loads(pq.read_schema(shards["deu_Latn"][0]).metadata[b"parallel-qa"])
-    assert (about["release"], about["table"], about["language"]) == (released.manifest["version"], "queries", "deu_Latn")
-    assert about["model"] == released.manifest["model"]["fingerprint"]
-    publish(sample_run.settings, sample_run.store)
+
+def full(folder: Path, table: str) -> tuple[int, int]:
+    """The first and the last shard of a table with rows."""
+    filled = [number for number, shard in enumerate(shards(folder, table)) if len(shard)]
+    return filled[0], filled[-1]
+
+
+def test_swapped_shards_of_passages_are_found(blocks: Path) -> None:
+    first, last = full(blocks, "passages/eng_Latn")
+    for code in LANGUAGES:
+        swap(blocks, f"passages/{code}", first, last)
+    faults = found(blocks)
+    for number, shard in enumerate(shards(blocks, "passages/eng_Latn")):
+        more = f" ({len(shard)} rows)" if len(shard) > 1 else ""
+        fault = f"passages/eng_Latn/{number:05d}.parquet, row 0: is of another block{more}"
+        assert (fault in faults) == (number in (first, last))
+
+
+def test_swapped_shards_of_pairs_and_of_rejected_texts_are_found(blocks: Path) -> None:
+    for table, what in (
+        ("pairs", "in another block than its query"),
+        ("rejected/deu_Latn/queries", "of a row of queries in another block"),
+    ):
+        first, last = full(blocks, table)
+        swap(blocks, table, first, last)
+        faults = [fault for fault in found(blocks) if what in fault]
+        assert [fault[: fault.index(" (") if " (" in fault else None] for fault in faults] == [
+            f"{table}/{number:05d}.parquet, row 0: is {what}" for number in (first, last)
+        ]
+        swap(blocks, table, first, last)
+    assert found(blocks) == []
+
+
+def test_a_query_that_was_moved_to_another_block_with_all_that_belongs_to_it_is_found(blocks: Path) -> None:
+    english, pairs = (pa.concat_tables(shards(blocks, table)) for table in ("queries/eng_Latn", "pairs"))
+    block = np.repeat(np.arange(len(shards(blocks, "pairs"))), [len(shard) for shard in shards(blocks, "queries/eng_Latn")])
+    block[0] = target = full(blocks, "pairs")[1]
+    hashes = text_hashes(english["id"])
+    order = np.lexsort((shuffle_keys(hashes, 0), block))
+    moved = np.argsort(order)
+
+    def write(table: str, rows: pa.Table, of_rows: Any) -> None:
+        for number in range(len(shards(blocks, table))):
+            rewrite(blocks, f"{table}/{number:05d}.parquet", rows.filter(pa.array(of_rows == number)))
+
+    for code in LANGUAGES:
+        write(f"queries/{code}", pa.concat_tables(shards(blocks, f"queries/{code}")).take(order), block[order])
+    for code in LANGUAGES[1:]:
+        fallen = pa.concat_tables(shards(blocks, f"rejected/{code}/queries"))
+        rows = fallen["row"].to_numpy()
+        write(f"rejected/{code}/queries", with_column(fallen, "row", moved[rows]), block[rows])
+    passages = text_hashes(pa.concat_tables(shards(blocks, "passages/eng_Latn"))["id"])[pairs["passage_row"].to_numpy()]
+    queries = pairs["query_row"].to_numpy()
+    sorting = np.lexsort((pair_keys(hashes[queries], passages, 0), block[queries]))
+    write("pairs", with_column(pairs, "query_row", moved[queries]).take(sorting), block[queries][sorting])
+    row = moved[0] - np.searchsorted(block[order], target)
+    assert found(blocks) == [f"queries/eng_Latn/{target:05d}.parquet, row {row}: is in another block than its pairs say"]
+
+
+def test_rows_in_another_order_inside_a_block_are_found(blocks: Path) -> None:
+    for table, codes in (("pairs", ()), ("queries", LANGUAGES), ("passages", LANGUAGES)):
+        names = [f"{table}/{code}" for code in codes] or [table]
+        number = max(range(len(shards(blocks, names[0]))), key=lambda number: len(shards(blocks, names[0])[number]))
+        for name in names:
+            shard = shards(blocks, name)[number]
+            rewrite(blocks, f"{name}/{number:05d}.parquet", shard.take([1, 0, *range(2, len(shard))]))
+        assert f"{names[0]}/{number:05d}.parquet, row 1: is not in the order of the release" in found(blocks)
+
+
+def test_a_shard_too_few_and_another_number_of_blocks_are_found(blocks: Path) -> None:
+    count = len(shards(blocks, "pairs"))
+    change_manifest(blocks, lambda manifest: manifest["files"].pop(f"pairs/{count - 1:05d}.parquet"))
+    assert f"manifest.json: files: pairs is not one shard for each of the {count} blocks, from 00000 on" in found(blocks)
+    change_manifest(blocks, lambda manifest: manifest.update(blocks=count - 1))
+    faults = found(blocks)
+    assert f"manifest.json: files: queries/eng_Latn is not one shard for each of the {count - 1} blocks, from 00000 on" in faults
+    assert f"manifest.json: files: pairs is not one shard for each of the {count - 1} blocks, from 00000 on" not in faults
+    assert any(fault.startswith("passages/eng_Latn/") and "is of another block" in fault for fault in faults)
+
+
+def test_a_damaged_shard_of_pairs_says_nothing_about_queries(blocks: Path) -> None:
+    name = f"pairs/{full(blocks, 'pairs')[0]:05d}.parquet"
+    (blocks / name).write_bytes(b"")
+    assert not any("than its pairs say" in fault for fault in found(blocks))
