@@ -128,8 +128,8 @@ class StreamLoader(Loader):
             pairs = facts["provided"]["pairs"]
             if window < blocks and self.settings.source_weights.get(name, 1) > 0 and 0 < pairs * window < 2 * size * blocks:
                 raise UserError(
-                    f"source {name!r} has {pairs:,} pairs in {blocks} blocks, of which a window has {window}: too few for batches of {size}. "
-                    "Widen `window`, set its source_weights to 0, or use `open_release`"
+                    f"source {name!r} has {pairs:,} pairs in {blocks} blocks, of which a window has {window}: "
+                    f"too few for batches of {size}. Widen `window`, set its source_weights to 0, or use `open_release`"
                 )
 
     def blocks_at(self, epoch: int, step: int) -> list[int]:

@@ -1,9 +1,9 @@
 """The order of a release's rows: by chance, and the same for the same texts.
 
 Rows are sorted by a key, a hash of their id and a seed, and cut into blocks, which are the shards of every table. A passage is in the
-block of its key, a query in that of the passage with the smallest key among those it is paired with, a pair in that of its query. So
-the order depends on what is in the release and on the number of blocks: not on the order of sources, shards or languages. A text that
-stands in several sources is one row, which the first of them provides.
+block of its key, a query in that of one of its passages, chosen by chance, a pair in that of its query. So the order depends on what
+is in the release and on the number of blocks: not on the order of sources, shards or languages. A text that stands in several sources
+is one row, which the first of them provides.
 """
 
 from __future__ import annotations
@@ -40,22 +40,27 @@ class Order:
 
 
 class Leads:
-    """Finds the key that says the block of each query: the smallest of the passages that it is paired with, or its own."""
+    """Finds the key that says the block of each query: of the passage with which its key mixes to the smallest number, or its own.
+
+    The smallest key itself would put queries with several passages into the first blocks.
+    """
 
     def __init__(self, keys: Hashes) -> None:
         """`keys` are the queries' own."""
         self._own = keys
+        self._leads = keys.copy()
         self._least = np.full(len(keys), np.iinfo(np.uint64).max, dtype=np.uint64)
-        self._paired = np.zeros(len(keys), dtype=bool)
 
     def add(self, queries: Integers, passages: Hashes) -> None:
         """Pairs: the rows of their queries, the keys of their passages."""
-        np.minimum.at(self._least, queries, passages)
-        self._paired[queries] = True
+        mixed = shuffle_keys(self._own[queries] ^ passages, 0)
+        np.minimum.at(self._least, queries, mixed)
+        chosen = mixed == self._least[queries]
+        self._leads[queries[chosen]] = passages[chosen]
 
     def keys(self) -> Hashes:
         """Of each query, after all `add`s."""
-        return np.where(self._paired, self._least, self._own)
+        return self._leads
 
 
 def text_hashes(ids: pa.ChunkedArray | pa.Array) -> Hashes:

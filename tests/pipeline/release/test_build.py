@@ -84,11 +84,10 @@ def test_pairs_refer_to_shards_of_the_same_number(tmp_path: Path) -> None:
     several = np.bincount(of_query)[of_query] > 1
     assert not (away & ~several).any()
     assert 0 < away.sum() < several.sum()
-    # The first passage of a query, in the order of the release, is in its block.
-    first = np.full(len(queries), len(passages))
-    np.minimum.at(first, of_query, of_passage)
-    paired = first < len(passages)
-    assert (passages[first[paired]] == queries[paired]).all()
+    # At least one passage of a query is in its block.
+    near = np.bincount(of_query[~away], minlength=len(queries))
+    paired = np.bincount(of_query, minlength=len(queries)) > 0
+    assert (near[paired] > 0).all()
     assert (~paired).sum() == 1
 
 
