@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,20 +17,32 @@ LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"]
 
 
 def write_release(
-    folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0, title: str = "", blocks: int = 2
+    folder: Path,
+    sources: dict[str, int],
+    per_passage: int = 3,
+    survival: float = 0.9,
+    seed: int = 0,
+    title: str = "",
+    blocks: int = 2,
+    mixed: bool = False,
+    twice: int = 0,
 ) -> Path:
-    """A release on disk: so many pairs a source, several queries a passage, texts that say what they are; shards line up."""
+    """A release on disk: so many pairs a source, several queries a passage, texts that say what they are; shards line up.
+
+    With `mixed`, sources take turns by chance. The last `twice` queries of each block have a second passage, in the next block; those
+    pairs are of the first source.
+    """
     store = Store(str(folder))
     rng = np.random.default_rng(seed)
     total = sum(sources.values())
     passages = -(-total // per_passage)
     files: dict[str, dict[str, object]] = {}
+    block_of = {"passages": np.arange(passages) * blocks // passages}
+    block_of["queries"] = block_of["passages"][np.arange(total) // per_passage]
 
-    ends = [passages * number // blocks for number in range(blocks + 1)]
-
-    def write(name: str, table: pa.Table, per_passage: int) -> None:
-        for number, (start, end) in enumerate(itertools.pairwise(ends)):
-            shard = table.slice(start * per_passage, (end - start) * per_passage)
+    def write(name: str, table: pa.Table, of_rows: np.ndarray) -> None:
+        for number in range(blocks):
+            shard = table.filter(pa.array(of_rows == number))
             content = parquet_bytes(shard)
             store.write(f"{name}/{number:05d}.parquet", content)
             facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": shard.num_rows}
@@ -52,24 +63,33 @@ def write_release(
             }
             target = schema.released_texts(table)
             filled = {field.name: columns.get(field.name, pa.nulls(rows, field.type)) for field in target}
-            write(f"{table}/{code}", pa.table(filled, schema=target), per_passage if table == "queries" else 1)
-    query_rows = np.arange(total)
-    passage_rows = query_rows // per_passage
+            write(f"{table}/{code}", pa.table(filled, schema=target), block_of[table])
+    source_of = np.repeat(list(sources), list(sources.values()))
+    if mixed:
+        rng.shuffle(source_of)
+    lasts = [np.flatnonzero(block_of["queries"] == number)[-twice:] for number in range(blocks)] if twice else [np.zeros(0, np.int64)]
+    query_rows = np.concatenate([np.arange(total), *lasts])
+    passage_rows = np.concatenate(
+        [np.arange(total) // per_passage, *[(last // per_passage + passages // blocks) % passages for last in lasts]]
+    )
+    source_of = np.concatenate([source_of, [next(iter(sources))] * (len(query_rows) - total)])
+    order = np.argsort(block_of["queries"][query_rows], kind="stable")
+    query_rows, passage_rows, source_of = query_rows[order], passage_rows[order], source_of[order]
     pairs = {
         "query_row": query_rows,
         "passage_row": passage_rows,
         "negative_rows": [[(row + offset) % passages for offset in (1, 2, 7)] for row in passage_rows.tolist()],
-        "source": np.repeat(list(sources), list(sources.values())),
-        "source_id": [str(row) for row in range(total)],
-        "answer": [""] * total,
+        "source": source_of,
+        "source_id": [str(row) for row in query_rows.tolist()],
+        "answer": [""] * len(query_rows),
         "query_langs": bits["queries"][query_rows],
         "passage_langs": bits["passages"][passage_rows],
     }
-    write("pairs", pa.table(pairs, schema=schema.RELEASED_PAIRS), per_passage)
+    write("pairs", pa.table(pairs, schema=schema.RELEASED_PAIRS), block_of["queries"][query_rows])
     nothing = {"read": 0, "kept": 0, "rejected": {}}
-    rows = {"queries": total, "passages": passages, "pairs": total}
+    rows = {"queries": total, "passages": passages, "pairs": len(query_rows)}
     facts = dict.fromkeys(("title", "licence", "fingerprint"), "") | {"homepage": None, "citation": None, "rows": nothing}
-    facts |= {"cleaned": {}, "merged": {}, "provided": rows, "shared": rows, "languages": {}}
+    facts |= {"cleaned": {}, "merged": {}, "shared": dict.fromkeys(rows, 0), "languages": {}}
     manifest = {
         "format": FORMAT,
         "version": f"made-{seed}",
@@ -79,7 +99,7 @@ def write_release(
         "blocks": blocks,
         "rows": rows,
         "rejected": {},
-        "sources": dict.fromkeys(sources, facts),
+        "sources": {name: facts | {"provided": rows | {"pairs": int((source_of == name).sum())}} for name in sources},
         "model": {"name": "", "licence": "MIT", "fingerprint": "", "quantization": None},
         "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
         "settings": {},
