@@ -1,12 +1,13 @@
 """How fast batches come, beside sentence-transformers and beside a bare read of the same rows.
 
-    python -m benchmarks.batches [--pairs N] [--passages N]
+    python -m benchmarks.batches [--pairs N] [--passages N] [--folder DIR]
 
-Makes releases of N synthetic pairs and of a tenth of them over the same passages in nine languages. The last line is JSON:
-`over_sentence_transformers`, batches/s of 100 examples in hybrid mode by those of sentence-transformers' proportional batch sampler
-over flat `datasets`; `over_arrow_take`, by those of a bare `take` of the same rows from the same mapped files; `first_batch_s`,
-from opening a release to its first batch, in a new process; `rss_growth_mb` while batches are drawn, without pages of mapped
-files, which the system takes back; `cost_ratio`, time of a batch with many pairs by that with few.
+Makes releases of N synthetic pairs and of a tenth of them over the same passages in nine languages (in DIR, where they are used again).
+The last line is JSON: `over_sentence_transformers`, batches/s of 100 examples in hybrid mode by those of sentence-transformers'
+proportional batch sampler over flat `datasets`; `over_arrow_take`, by those of nothing but a `take` of the same rows, known
+beforehand, from mapped Arrow arrays, which makes no Python strings; `first_batch_s`, from opening a release to its first batch, in a
+new process; `rss_growth_mb`, memory that is not of mapped files, after as many batches; `cost_ratio`, time of a batch with many
+pairs by that with few.
 """
 
 from __future__ import annotations
@@ -24,20 +25,22 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from sentence_transformers.base.sampler import DefaultBatchSampler, ProportionalBatchSampler
 from torch.utils.data import ConcatDataset, RandomSampler
 
 from benchmarks.release import LANGUAGES, Folder, make_source, write_release
-from pipeline.batches import Batch, Loader, open_release
-from pipeline.languages import ENGLISH
-from pipeline.release.reading import Reader
-from pipeline.store import Store
+from pipeline.batches import open_release
+from pipeline.batches.release import ReleaseLoader
+from pipeline.batches.texts import TABLES
+from pipeline.release.manifest import MANIFEST
 
 SIZE = 100
 BATCHES = 400
 _FLAT_ROWS = 50_000
-"""Rows of each flat data set: a batch costs the same however many there are."""
+"""Rows of each flat data set at most, as more take long to make; with fewer rows a batch costs less, as more of them are in caches."""
 
 
 def main() -> None:
@@ -45,59 +48,75 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--pairs", type=int, default=2_000_000)
     parser.add_argument("--passages", type=int, default=400_000)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--first", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.first:
         _first(given.first)
-        return
-    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
-        folder = Path(scratch)
-        os.environ["PARALLEL_QA_CACHE"] = str(folder / "cache")
-        print(f"making {given.pairs:,} pairs over {given.passages:,} passages in {1 + len(LANGUAGES)} languages", flush=True)
-        make_source(folder / "source", given.pairs, given.passages)
-        loaders = {}
-        for name, pairs in (("few", given.pairs // 10), ("many", given.pairs)):
-            write_release(Folder(folder / "source", "synthetic", pairs, given.passages), folder / name)
-            loaders[name] = open_release(folder / name).loader(batch_size=SIZE)
-        command = [sys.executable, "-m", "benchmarks.batches", "--first", str(folder / "many")]
-        first = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-        flat = _flat(loaders["many"], folder)
-        rates = _rates(
-            {
-                "ours": lambda number: loaders["many"].batch(0, number),
-                "few": lambda number: loaders["few"].batch(0, number),
-                "take": _takes(loaders["many"], folder),
-                "sentence-transformers": flat,
-            }
-        )
+    elif given.folder:
+        _measure(given.folder, given.pairs, given.passages)
+    else:
+        with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
+            _measure(Path(scratch), given.pairs, given.passages)
+
+
+def _measure(folder: Path, pairs: int, passages: int) -> None:
+    os.environ["PARALLEL_QA_CACHE"] = str(folder / "cache")
+    loaders = {name: open_release(path).loader(batch_size=SIZE) for name, path in _releases(folder, pairs, passages).items()}
+    command = [sys.executable, "-m", "benchmarks.batches", "--first", str(folder / "many")]
+    first = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    takes = _takes(loaders["many"])
+    rates = _rates(
+        {
+            "ours": lambda number: loaders["many"].batch(0, number),
+            "ours, a tenth of the pairs": lambda number: loaders["few"].batch(0, number),
+            "take": lambda number: [pc.take(texts, rows) for texts, rows in takes[number]],
+            "take, to Python": lambda number: [pc.take(texts, rows).to_pylist() for texts, rows in takes[number]],
+            "sentence-transformers": _flat(loaders["many"], folder),
+        }
+    )
     for name, rate in rates.items():
-        print(f"{name:22} {rate:8,.0f} batches/s")
+        print(f"{name:28} {rate:8,.0f} batches/s")
+    print(f"opened in {first['open_s']:.2f} s; pages of mapped files that were touched: {first['mapped_mb']:.0f} MB")
     figures = {
         "over_sentence_transformers": rates["ours"] / rates["sentence-transformers"],
         "over_arrow_take": rates["ours"] / rates["take"],
-        "first_batch_s": first["seconds"],
+        "first_batch_s": first["first_batch_s"],
         "rss_growth_mb": first["growth_mb"],
-        "cost_ratio": rates["few"] / rates["ours"],
+        "cost_ratio": rates["ours, a tenth of the pairs"] / rates["ours"],
     }
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
 
 
+def _releases(folder: Path, pairs: int, passages: int) -> dict[str, Path]:
+    """Releases of few and of many pairs; made if need be."""
+    sizes = {"few": pairs // 10, "many": pairs}
+    if not (folder / "many" / MANIFEST).exists():
+        print(f"making {pairs:,} pairs over {passages:,} passages in {1 + len(LANGUAGES)} languages", flush=True)
+        make_source(folder / "source", pairs, passages)
+        for name, size in sizes.items():
+            write_release(Folder(folder / "source", "synthetic", size, passages), folder / name)
+    return {name: folder / name for name in sizes}
+
+
 def _first(path: str) -> None:
     """From opening to the first batch, and how memory grows over many."""
+    before = _memory("RssAnon"), _memory("RssFile")
     began = time.perf_counter()
     loader = open_release(path).loader(batch_size=SIZE)
+    opened = time.perf_counter()
     loader.batch(0, 0)
-    seconds = time.perf_counter() - began
-    before = _anonymous()
-    for number in range(BATCHES):
+    first = time.perf_counter()
+    for number in range(3 * BATCHES):
         loader.batch(0, number)
-    print(json.dumps({"seconds": seconds, "growth_mb": _anonymous() - before}))
+    growth = [_memory(name) - start for name, start in zip(("RssAnon", "RssFile"), before, strict=True)]
+    print(json.dumps({"open_s": opened - began, "first_batch_s": first - began, "growth_mb": growth[0], "mapped_mb": growth[1]}))
 
 
-def _anonymous() -> float:
-    """Resident memory that is not of mapped files, in MB."""
+def _memory(name: str) -> float:
+    """A figure of this process, in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def _rates(makers: dict[str, Callable[[int], object]]) -> dict[str, float]:
@@ -112,44 +131,31 @@ def _rates(makers: dict[str, Callable[[int], object]]) -> dict[str, float]:
     return best
 
 
-def _reader(folder: Path) -> Reader:
-    """The texts of the release as mapped Arrow files."""
-    (folder / "arrow").mkdir(exist_ok=True)
-    return Reader(Store(str(folder / "many"), writable=False), folder / "arrow")
+def _takes(loader: ReleaseLoader) -> list[list[tuple[pa.LargeStringArray, NDArray[np.int64]]]]:
+    """Of each batch that will be measured, the mapped texts of each table and language, and which of them it has."""
+    columns = loader.release.columns.links
+    texts = {(table, bit): loader.release.texts.arrow(table, code) for table in TABLES for bit, code in enumerate(loader.release.languages)}
+    taken = []
+    for number in range(3 * BATCHES):
+        draw = loader.draw(0, number)
+        of_tables = zip(TABLES, columns[draw.pairs, :2].T, (draw.query_language, draw.passage_language), strict=True)
+        taken.append([(texts[table, bit], rows[bits == bit]) for table, rows, bits in of_tables for bit in np.unique(bits).tolist()])
+    return taken
 
 
-def _takes(loader: Loader, folder: Path) -> Callable[[int], object]:
-    """The same rows, from the same mapped files, and nothing else."""
-    batches: dict[int, Batch] = {number: loader.batch(0, number) for number in range(3 * BATCHES)}
-    columns = {}
-    reader = _reader(folder)
-    for number, batch in batches.items():
-        groups = []
-        for table, rows, codes in (
-            ("queries", batch.query_rows, batch.query_languages),
-            ("passages", batch.passage_rows, batch.passage_languages),
-        ):
-            for code in dict.fromkeys(codes):
-                chosen = pa.array([row for row, language in zip(rows, codes, strict=True) if language == code])
-                names = ["text"] if table == "queries" else ["title", "text"]
-                groups.append((reader.texts(table, code).select(names), chosen))
-        columns[number] = groups
-    return lambda number: [table.take(rows).to_pydict() for table, rows in columns[number]]
-
-
-def _flat(loader: Loader, folder: Path) -> Callable[[int], object]:
+def _flat(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
     """sentence-transformers: a flat data set a language, and batches from them in proportion to their sizes."""
-    release, reader = loader.release, _reader(folder)
+    columns, texts = loader.release.columns, loader.release.texts
+    datasets.disable_progress_bars()
     flat = []
-    for code in (ENGLISH.code, *LANGUAGES):
-        both = release.columns.query_bits & release.columns.passage_bits
-        rows = np.flatnonzero((both >> release.languages.index(code)) & 1)[:_FLAT_ROWS]
-        texts = {
-            "anchor": reader.texts("queries", code)["text"].take(pa.array(release.columns.query[rows])),
-            "positive": reader.texts("passages", code)["text"].take(pa.array(release.columns.passage[rows])),
+    for bit, code in enumerate(loader.release.languages):
+        rows = np.flatnonzero((columns.query_bits & columns.passage_bits) >> bit & 1)[:_FLAT_ROWS]
+        both = {
+            "anchor": pc.take(texts.arrow("queries", code), columns.query[rows]),
+            "positive": pc.take(texts.arrow("passages", code), columns.passage[rows]),
         }
         path = folder / "flat" / code
-        datasets.Dataset(pa.table(texts)).save_to_disk(str(path))
+        datasets.Dataset(pa.table(both)).save_to_disk(str(path))
         flat.append(datasets.load_from_disk(str(path)))
     generator = torch.Generator()
     samplers = [DefaultBatchSampler(RandomSampler(one, generator=generator), SIZE, True) for one in flat]

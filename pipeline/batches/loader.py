@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -65,7 +65,10 @@ class View:
     """Of a part: by its own rows of pairs, queries and passages, those of the release."""
 
 
-class Batches(ABC):
+OneLoader = TypeVar("OneLoader", bound="Loader", covariant=True)
+
+
+class Batches(ABC, Generic[OneLoader]):
     """What batches come from: a release."""
 
     manifest: dict[str, Any]
@@ -73,9 +76,9 @@ class Batches(ABC):
     sources: list[str]
 
     @abstractmethod
-    def _loader(self, settings: BatchSettings) -> Loader: ...
+    def _loader(self, settings: BatchSettings) -> OneLoader: ...
 
-    def loader(self, settings: BatchSettings | None = None, **given: Any) -> Loader:
+    def loader(self, settings: BatchSettings | None = None, **given: Any) -> OneLoader:
         """Batches of this release by `settings`, or by the settings given as keywords.
 
         Raises UserError, before the first batch, where they cannot be drawn.
@@ -93,7 +96,7 @@ class Batches(ABC):
 class Loader(ABC):
     """Batches, epoch after epoch; each is a function of (release, settings, epoch, step), so that its state is two numbers."""
 
-    def __init__(self, release: Batches, settings: BatchSettings) -> None:
+    def __init__(self, release: Batches[Loader], settings: BatchSettings) -> None:
         self.release = release
         self.settings = settings
         self._length: int = max(1, release.manifest["rows"]["pairs"] // settings.batch_size)
@@ -188,7 +191,7 @@ class Loader(ABC):
         return [[(row, text) for row, text in of_example if text][: self.settings.negatives] for of_example in found]
 
 
-def _again(release: Batches, settings: BatchSettings, epoch: int, step: int) -> Loader:
+def _again(release: Batches[Loader], settings: BatchSettings, epoch: int, step: int) -> Loader:
     loader = release.loader(settings)
     loader._epoch, loader._step = epoch, step
     return loader

@@ -18,7 +18,7 @@ from pipeline.settings import Environment
 from pipeline.store import Store
 
 
-class OpenRelease(Batches):
+class OpenRelease(Batches["ReleaseLoader"]):
     """A release that batches are drawn from. Texts are read from a cache on this machine, which is made once."""
 
     def __init__(self, store: Store) -> None:
@@ -38,12 +38,14 @@ class OpenRelease(Batches):
         """For worker processes, which map the files again."""
         return OpenRelease, (self._store,)
 
-    def _loader(self, settings: BatchSettings) -> Loader:
+    def _loader(self, settings: BatchSettings) -> ReleaseLoader:
         return ReleaseLoader(self, settings)
 
 
 class ReleaseLoader(Loader):
     """Batches from all of a release at a time."""
+
+    release: OpenRelease
 
     def __init__(self, release: OpenRelease, settings: BatchSettings) -> None:
         self.sampler = Sampler(release.columns, release.sources, release.languages, settings)

@@ -53,7 +53,7 @@ class _Block:
     """By table and number of the language."""
 
 
-class StreamedRelease(Batches):
+class StreamedRelease(Batches["StreamLoader"]):
     """A release whose shards are read as they are needed; nothing is kept on this machine."""
 
     def __init__(self, store: Store, window: int = 4) -> None:
