@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,3 +64,11 @@ def test_a_light_installation_runs_without_torch() -> None:
     }
     assert heavy == {"pipeline/batches/torch.py", "pipeline/sample/train.py"}
     assert not [path for path in FILES if "pipeline.batches.torch" in set(imports(path))]
+
+
+def test_batches_need_neither_torch_nor_the_rest_of_the_pipeline() -> None:
+    """Data go through numpy and pyarrow alone; what training machines need not have is not even imported."""
+    program = "import sys, pipeline.batches; print(*{name.split('.')[0] for name in sys.modules})"
+    imported = set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+    assert {"numpy", "pyarrow"} <= imported
+    assert not imported & {"torch", "datasets", "transformers", "prefect", "ctranslate2", "sentencepiece", "langdetect", "duckdb", "plotly"}

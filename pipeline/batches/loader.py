@@ -129,7 +129,7 @@ class Loader(ABC):
         return self._read(self._view(epoch, step), self.draw(epoch, step))
 
     def draw(self, epoch: int, step: int) -> Draw:
-        """The batch at `step` of `epoch` in numbers, without its texts."""
+        """The batch at `step` of `epoch` in numbers, without its texts; of a stream, rows are those of its window."""
         return self._view(epoch, step).sampler.draw(epoch, step, epoch * self._length)
 
     @abstractmethod
