@@ -17,7 +17,13 @@ LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"]
 
 
 def write_release(
-    folder: Path, sources: dict[str, int], per_passage: int = 3, survival: float = 0.9, seed: int = 0, title: str = ""
+    folder: Path,
+    sources: dict[str, int],
+    per_passage: int = 3,
+    survival: float = 0.9,
+    seed: int = 0,
+    title: str = "",
+    negatives: tuple[int, ...] = (1, 2, 7),
 ) -> Path:
     """A release on disk: so many pairs a source, several queries a passage, texts that say what they are."""
     store = Store(str(folder))
@@ -55,7 +61,7 @@ def write_release(
     pairs = {
         "query_row": query_rows,
         "passage_row": passage_rows,
-        "negative_rows": [[(row + offset) % passages for offset in (1, 2, 7)] for row in passage_rows.tolist()],
+        "negative_rows": [[(row + offset) % passages for offset in negatives] for row in passage_rows.tolist()],
         "source": np.repeat(list(sources), list(sources.values())),
         "source_id": [str(row) for row in range(total)],
         "answer": [""] * total,
