@@ -60,10 +60,10 @@ def test_a_light_installation_runs_without_torch() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
-        if name.split(".")[0] in {"torch", "transformers"}
+        if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"} or name == "pipeline.batches.torch"
     }
-    assert heavy == {"pipeline/batches/torch.py", "pipeline/sample/train.py"}
-    assert not [path for path in FILES if "pipeline.batches.torch" in set(imports(path))]
+    assert heavy == {"pipeline/batches/torch.py", "pipeline/batches/sentence_transformers.py", "pipeline/sample/train.py"}
+    assert not [path for path in FILES if "pipeline.batches.sentence_transformers" in set(imports(path))]
 
 
 def test_batches_need_neither_torch_nor_the_rest_of_the_pipeline() -> None:

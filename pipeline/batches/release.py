@@ -48,6 +48,8 @@ class ReleaseLoader(Loader):
     release: OpenRelease
 
     def __init__(self, release: OpenRelease, settings: BatchSettings) -> None:
+        if settings.negatives and not len(release.columns.negative_rows):
+            raise UserError("negatives: this release has none; set it to 0, or mine them first (`parallel-qa mine`)")
         self.sampler = Sampler(release.columns, release.sources, release.languages, settings)
         release.texts.add(self.sampler.languages)  # what is damaged shows now, not after an hour
         super().__init__(release, settings)

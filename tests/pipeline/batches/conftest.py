@@ -26,6 +26,7 @@ def write_release(
     blocks: int = 2,
     mixed: bool = False,
     twice: int = 0,
+    negatives: tuple[int, ...] = (1, 2, 7),
 ) -> Path:
     """A release on disk: so many pairs a source, several queries a passage, texts that say what they are; shards line up.
 
@@ -78,7 +79,7 @@ def write_release(
     pairs = {
         "query_row": query_rows,
         "passage_row": passage_rows,
-        "negative_rows": [[(row + offset) % passages for offset in (1, 2, 7)] for row in passage_rows.tolist()],
+        "negative_rows": [[(row + offset) % passages for offset in negatives] for row in passage_rows.tolist()],
         "source": source_of,
         "source_id": [str(row) for row in query_rows.tolist()],
         "answer": [""] * len(query_rows),
