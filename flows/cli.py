@@ -25,10 +25,12 @@ from rich.table import Column, Table
 
 from flows.display import bars, current_progress
 from pipeline.batches import Batch, open_release, release_store
+from pipeline.batches.preview import Preview, first_batches, preview
+from pipeline.batches.settings import batch_settings
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
 from pipeline.release.publish import Release, check_licences
-from pipeline.settings import Environment, load_settings
+from pipeline.settings import Environment, assignments, load_settings
 from pipeline.sources.card import find_card, shipped_cards
 from pipeline.sources.evaluation import evaluation_cards
 from pipeline.sources.fetching import pin, unpinned
@@ -51,6 +53,9 @@ model_app = typer.Typer(help="Convert and look at translation models.", no_args_
 app.add_typer(model_app, name="model")
 sources_app = typer.Typer(help="Look at data cards, try them and pin them.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
+
+SHOWN_SHARES = 12
+"""Of more shares only those that deviate most are printed."""
 
 out = Console()
 err = Console(stderr=True)
@@ -191,9 +196,11 @@ def report(
     rows: Annotated[int, typer.Option(help="Texts to show of each source and table, and of each reason.", min=1)] = 100,
 ) -> None:
     """Write one HTML page about a run that was filtered: counts, scores, what was rejected and what was kept."""
+    from pipeline import pages
     from pipeline.filters.report import report_page
 
-    output.write_text(report_page(load_settings(profile), Store(store, writable=False), rows), encoding="utf-8")
+    pages.check_place(output)
+    pages.write(report_page(load_settings(profile), Store(store, writable=False), rows), output)
     out.print(f"Report: {output}", soft_wrap=True, highlight=False)
 
 
@@ -322,20 +329,41 @@ def export(
 def batches(
     release: ReleaseArgument,
     alpha: Annotated[float, typer.Option(help="Probability that a batch is monolingual.")] = 0.5,
+    steps: Annotated[int | None, typer.Option(help="Draw so many batches and compare them with what is expected.", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same batches.")] = 0,
     language: Annotated[list[str] | None, typer.Option(help="A language to use, as code or tag; repeat it. All if none is given.")] = None,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, in place of an option too: language_temperature=2; repeat it.")
+    ] = None,
     show: Annotated[int, typer.Option(help="Examples to print of each batch.")] = 4,
+    output: Annotated[Path | None, typer.Option(help="With --steps, where to write the page; batches.html if not given.")] = None,
 ) -> None:
-    """Print the first monolingual and the first cross-lingual batch that training would see."""
-    opened = open_release(release)
-    wanted = {kind for kind, share in (("monolingual", alpha), ("cross-lingual", 1 - alpha)) if share > 0}
-    for batch in opened.batches(alpha=alpha, languages=language, batch_size=batch_size, seed=seed):
-        if batch.kind in wanted:
-            wanted.remove(batch.kind)
+    """Print the first monolingual and the first cross-lingual batch that training would see.
+
+    With --steps, print and plot (HTML) the shares of kinds, sources and languages that were drawn and those to expect, repeats in
+    an epoch, and some batches.
+    """
+    if output is not None and steps is None:
+        raise UserError("--output goes with --steps")
+    given = {"alpha": alpha, "languages": language, "batch_size": batch_size, "seed": seed}
+    settings = batch_settings(**given | assignments(changed or [], "language_temperature=2"))
+    if steps is None:
+        for batch in first_batches(open_release(release).loader(settings)):
             _print_batch(batch, show)
-        if not wanted:
-            break
+        return
+    from pipeline import pages
+    from pipeline.batches.preview_page import preview_page
+
+    page = pages.check_place(output or Path("batches.html"))
+    loader = open_release(release).loader(settings)
+    with bars(err):
+        found = preview(loader, steps, current_progress())
+    _print_preview(found)
+    for batch in found.batches:
+        _print_batch(batch, show)
+    pages.write(preview_page(loader, found), page)
+    out.print(f"Preview: {page}", soft_wrap=True, highlight=False)
 
 
 @model_app.command("convert")
@@ -497,14 +525,38 @@ def _percent(counts: dict[str, Any]) -> str:
     return f"{100 * counts['kept'] / counts['read']:.1f}" if counts["read"] else "-"
 
 
+def _print_preview(found: Preview) -> None:
+    from pipeline.batches.preview_page import epochs_in_words, headed, in_words
+
+    for heading, shares in headed(found).items():
+        table = Table(heading, *(Column(name, justify="right") for name in ("drawn", "%", "expected", "deviation")))
+        ranked = sorted(shares.items(), key=lambda item: -abs(item[1].deviation or 0)) if len(shares) > SHOWN_SHARES else shares.items()
+        for name, share in itertools.islice(ranked, SHOWN_SHARES):
+            table.add_row(escape(name), *in_words(share).values())
+        out.print(table)
+        if len(shares) > SHOWN_SHARES:
+            out.print(f"The {SHOWN_SHARES} that deviate most, of {len(shares)}; the page has all.")
+    out.print("Deviations are in standard errors of the share drawn.")
+    table = Table("times drawn", *(Column(name, justify="right") for name in ("pairs", "expected", "passages", "expected")))
+    columns = [values for one in (found.pair_repeats, found.passage_repeats) for values in (one.drawn, one.expected)]
+    for times, row in enumerate(zip(*columns, strict=True)):
+        if any(round(value, 1) for value in row):
+            last = " or more" if times == len(columns[0]) - 1 else ""
+            table.add_row(f"{times}{last}", *(f"{value:,.1f}" for value in row))
+    out.print(table)
+    out.print(f"Repeats: {epochs_in_words(found)}.")
+
+
 def _print_batch(batch: Batch, show: int) -> None:
     title = f"A {batch.kind} batch of {len(batch.queries)} from {batch.source}, its first {min(show, len(batch.queries))}"
-    table = Table(title=title, title_justify="left", show_lines=True)
-    for column in ("query", "passage"):
+    table = Table(title=escape(title), title_justify="left", show_lines=True)
+    for column in ("query", "passage", *(["negatives"] if batch.negatives else [])):
         table.add_column(column, overflow="fold")  # some languages write without spaces
-    examples = zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, strict=True)
-    for query, query_language, passage, passage_language in itertools.islice(examples, show):
-        table.add_row(escape(f"{query}  [{query_language}]"), escape(f"{passage}  [{passage_language}]"))
+    negatives = [["\n".join(texts)] for texts in batch.negatives] or [[] for _ in batch.queries]
+    examples = zip(batch.queries, batch.query_languages, batch.passages, batch.passage_languages, negatives, strict=True)
+    for query, query_language, passage, passage_language, others in itertools.islice(examples, show):
+        texts = (f"{query}  [{query_language}]", f"{passage}  [{passage_language}]", *others)
+        table.add_row(*map(escape, texts))
     out.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -306,6 +307,20 @@ def _profile_path(profile: str) -> Path:
         names = ", ".join(sorted(file.stem for file in ready.parent.glob("*.yaml")))
         raise UserError(f"no profile {profile!r}: give the path of a YAML file, or one of {names}")
     return ready
+
+
+def assignments(given: Sequence[str], example: str) -> dict[str, Any]:
+    """Settings from the command line, as NAME=VALUE with a value in YAML. Raises UserError that names what is wrong."""
+    content = {}
+    for entry in given:
+        name, separator, value = entry.partition("=")
+        if not separator:
+            raise UserError(f"--set {entry!r}: write NAME=VALUE, such as {example}")
+        try:
+            content[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--set {entry!r}: {value!r} is no value") from None
+    return content
 
 
 def parse(model: type[Model], content: dict[str, Any], where: str) -> Model:

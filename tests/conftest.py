@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import hypothesis
 import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 
 from pipeline.filters.filter import filter_texts
@@ -24,6 +27,9 @@ from tests.project import Project
 # The machine may be busy: how long an example takes is no fault.
 hypothesis.settings.register_profile("gate", deadline=None)
 hypothesis.settings.load_profile("gate")
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync"]  # fmt: skip
 
 REAL_DATA = HOUSE.parent / "shared" / "data"
 """Real data beside the checkout; tests that need it skip where it is absent."""
@@ -119,3 +125,31 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     translate(settings, store)
     filter_texts(settings, store)
     return Run(settings, store, publish(settings, store))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+        except Error as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no Chromium is to be had here: {str(error).splitlines()[0]}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test on any error, and that no request may leave."""
+    context = browser.new_context(offline=True, accept_downloads=True)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else faults.append(request.url))
+    yield page
+    assert faults == []
+    context.close()

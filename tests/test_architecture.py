@@ -13,7 +13,7 @@ import pytest
 from pipeline.settings import HOUSE
 
 FILES = sorted([*(HOUSE / "pipeline").rglob("*.py"), *(HOUSE / "flows").rglob("*.py")])
-BASE = {"errors", "hub", "identification", "languages", "progress", "schema", "scripts", "settings", "store", "tally", "work"}
+BASE = {"errors", "hub", "identification", "languages", "pages", "progress", "schema", "scripts", "settings", "store", "tally", "work"}
 ROOMS = ["sources", "translation", "filters", "release", "batches"]  # each may use those before it
 
 

@@ -14,7 +14,7 @@ from pipeline.filters import policy
 from pipeline.filters.calibrate import Batch, changes, conjoin, kept_share, propose
 from pipeline.filters.filter import Shard, shards
 from pipeline.filters.human import Marks
-from pipeline.settings import FilterException, FilterSettings, Settings, Thresholds, parse
+from pipeline.settings import FilterException, FilterSettings, Settings, Thresholds, assignments, parse
 from pipeline.store import Store
 from pipeline.tally import Tally
 
@@ -120,15 +120,7 @@ def _share(found: Sequence[tuple[Shard, Batch]], filters: FilterSettings, good: 
 
 def with_thresholds(settings: Settings, given: Sequence[str]) -> Settings:
     """`settings` with thresholds changed: "min_names=0.5", "min_answers=null". Raises UserError that names what is wrong."""
-    content = settings.filters.model_dump(exclude_unset=True)
-    for entry in given:
-        name, separator, value = entry.partition("=")
-        if not separator:
-            raise UserError(f"--set {entry!r}: write NAME=VALUE, such as min_names=0.5")
-        try:
-            content[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {entry!r}: {value!r} is no value") from None
+    content = settings.filters.model_dump(exclude_unset=True) | assignments(given, "min_names=0.5")
     return settings.model_copy(update={"filters": parse(FilterSettings, content, "--set")})
 
 

@@ -6,21 +6,18 @@ Everything that comes from texts goes into the page as JSON and is shown as text
 from __future__ import annotations
 
 import heapq
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io
-import plotly.offline
 import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
+from pipeline import pages
 from pipeline.filters import policy
 from pipeline.filters.filter import Shard, shards
 from pipeline.filters.texts import english_wholes, whole
@@ -29,13 +26,6 @@ from pipeline.settings import Settings, Thresholds
 from pipeline.store import Store
 from pipeline.tally import Tally
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("pipeline.filters", "templates"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-    autoescape=True,
-)
 _BINS = 40
 _RANGES = {
     "repetition": (0.0, 1.0),
@@ -77,21 +67,14 @@ def report_page(settings: Settings, store: Store, rows: int = 100) -> str:
         "texts": seen.texts(),
         "rejected": seen.rejected_texts(),
     }
-    return _TEMPLATES.get_template("report.html.jinja").render(
+    return pages.render(
+        "pipeline.filters",
+        "report.html.jinja",
+        seen.figures(),
         name=settings.name,
         counts=seen.counts(),
-        figures=[
-            plotly.io.to_html(figure, full_html=False, include_plotlyjs=False, div_id=f"figure-{number}")
-            for number, figure in enumerate(seen.figures())
-        ],
-        plotly=plotly.offline.get_plotlyjs(),
-        content=_script_json(content),
+        content=pages.script_json(content),
     )
-
-
-def _script_json(content: Any) -> str:
-    """`content` as JSON that ends no script element."""
-    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 @dataclass(order=True)
@@ -186,8 +169,7 @@ class _Seen:
             lines = {code: self._histograms[name, code] for code in self._settings.languages if self._histograms[name, code].any()}
             if not lines:
                 continue
-            margin = {"l": 50, "r": 10, "t": 40, "b": 30}
-            figure = go.Figure(layout={"title": name, "height": 280, "margin": margin, "template": "plotly_white"})
+            figure = pages.figure(name)
             figure.update_yaxes(title="% of texts")
             figure.update_xaxes(range=[low - 0.02 * (high - low), high + 0.02 * (high - low)])
             edges = np.linspace(low, high, _BINS + 1)
