@@ -56,7 +56,7 @@ class _Block:
 class StreamedRelease(Batches["StreamLoader"]):
     """A release whose shards are read as they are needed; nothing is kept on this machine."""
 
-    def __init__(self, store: Store, window: int = 4) -> None:
+    def __init__(self, store: Store, window: int = 2) -> None:
         """`store` is the folder of the release; batches are drawn from `window` blocks at a time, and one more is in memory.
 
         Raises UserError where it is no release that can be streamed.
@@ -254,7 +254,7 @@ class WindowTexts:
         return [prefix + data[region][start:end].decode() for prefix, region, start, end in spans]
 
 
-def stream_release(path: str | Path, window: int = 4) -> StreamedRelease:
+def stream_release(path: str | Path, window: int = 2) -> StreamedRelease:
     """A release to be read while batches are drawn: its folder or `s3://` address, or a store, whose latest release is meant.
 
     Batches are drawn from `window` blocks at a time. Every file is checked against the manifest when it is read. Raises UserError
