@@ -180,6 +180,13 @@ class Store:
             return []
         return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
 
+    def _folders(self, path: str) -> list[str]:
+        try:
+            entries = self._fs.ls(self._full(path), detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
+
     def walk(self, path: str) -> Iterator[str]:
         """The paths of all files in the folder `path` (the whole store where it is empty) and below it, sorted."""
         folder = self._full(path) if path else self.root
@@ -210,12 +217,12 @@ class Store:
 
     def records(self, path: str) -> Iterator[Record]:
         """The records of all finished units in the folder `path` and below it."""
-        for name in self.names(path):
+        for name in self._folders(path):
             if self.exists(f"{path}/{name}/{RECORD}"):
                 record = self.record(path, name)
                 if record:
                     yield record
-            elif not name.endswith(".parquet"):
+            else:
                 yield from self.records(f"{path}/{name}")
 
     def read_table(self, record: Record, name: str) -> pa.Table:

@@ -115,6 +115,17 @@ def test_a_killed_writer_leaves_no_file_under_a_final_name(tmp_path: Path) -> No
         assert content == content[:1] * 3_000_000
 
 
+def test_what_a_killed_writer_left_beside_finished_units_is_passed_over(store: Store) -> None:
+    for name in ("00000", "00001"):
+        with store.write_unit(f"scored/deu_Latn/{name}", "f1") as writer:
+            writer.write_table("texts/00000.parquet", TABLE)
+    unfinished = Path(store.root) / "scored/deu_Latn/00002/f1"
+    (unfinished / "texts").mkdir(parents=True)
+    for name in ("record.json.850b38.part", "texts/00000.parquet.7f33ab.part", "texts/00000.parquet"):
+        (unfinished / name).write_bytes(b"half")
+    assert [record.path for record in store.records("scored")] == ["scored/deu_Latn/00000", "scored/deu_Latn/00001"]
+
+
 def test_the_record_is_json_that_names_every_file(store: Store) -> None:
     with store.write_unit("english/a", "f1") as writer:
         writer.write_table("queries/00000.parquet", TABLE)
