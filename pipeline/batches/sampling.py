@@ -325,7 +325,7 @@ class Sampler:
 
     def _check(self) -> None:
         """Try every kind of batch that may come, so that what cannot be drawn is known before the first."""
-        kinds = self._kinds()
+        kinds = self.kinds
         if CROSS_LINGUAL in kinds and not self._pair_weights.any():
             raise UserError("languages: cross-lingual batches need two languages that are allowed together; name more, or set alpha to 1")
         wanted = [(bit, bit) for bit in np.array(self._bits)[self._language_shares > 0].tolist()] if MONOLINGUAL in kinds else []
@@ -345,7 +345,8 @@ class Sampler:
             _log.warning("no batches of this source here: %s", fault)
         self._source_shares = _normal(self._source_shares, "; ".join(faults))
 
-    def _kinds(self) -> list[str]:
+    @property
+    def kinds(self) -> list[str]:
         """The kinds of batches that may come."""
         if self._settings.mode != "hybrid":
             return [self._settings.mode]

@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.batches.loader import Batches, Loader, View, identity
 from pipeline.batches.pairs import Pairs, pairs_of
 from pipeline.batches.release import release_store
-from pipeline.batches.sampling import RANDOM, Sampler, Totals, chosen_languages
+from pipeline.batches.sampling import MONOLINGUAL, RANDOM, Sampler, Totals, chosen_languages
 from pipeline.batches.settings import BatchSettings
 from pipeline.batches.texts import TABLES, Integers, buffers
 from pipeline.errors import UserError
@@ -48,7 +48,8 @@ class _Region:
 @dataclass(frozen=True)
 class _Block:
     number: int
-    pairs: Pairs
+    links: Integers
+    """As those of `Pairs`."""
     regions: dict[tuple[str, int], _Region]
     """By table and number of the language."""
 
@@ -88,16 +89,16 @@ class StreamedRelease(Batches["StreamLoader"]):
     def read(self, store: Store, number: int, bits: Sequence[int], pool: ThreadPoolExecutor) -> _Block:
         """A block in some languages. Raises UserError where a file is missing or damaged."""
         keys = [(table, bit) for table in TABLES for bit in bits]
-        pairs = pool.submit(self._pairs, store, number)
+        links = pool.submit(self._links, store, number)
         regions = pool.map(lambda key: self._region(store, f"{key[0]}/{self.languages[key[1]]}", number), keys)
-        return _Block(number, pairs.result(), dict(zip(keys, regions, strict=True)))
+        return _Block(number, links.result(), dict(zip(keys, regions, strict=True)))
 
     def _file(self, folder: str, number: int) -> tuple[str, str]:
         name = f"{folder}/{number:05d}.parquet"
         return name, self.manifest["files"][name]["sha256"]
 
-    def _pairs(self, store: Store, number: int) -> Pairs:
-        return pairs_of(checked_table(store, *self._file("pairs", number)), self.sources)
+    def _links(self, store: Store, number: int) -> Integers:
+        return pairs_of(checked_table(store, *self._file("pairs", number)), self.sources).links
 
     def _region(self, store: Store, folder: str, number: int) -> _Region:
         contents, lengths = [b""], [np.zeros(1, np.int64)]
@@ -118,19 +119,24 @@ class StreamLoader(Loader):
         super().__init__(release, settings)
         self._bits = chosen_languages(settings.languages, release.languages)
         self._process = 0
-        self._room_for_all_sources()
-        self._view(0, 0)  # what is amiss shows now
+        self._order: tuple[int, Integers, Integers] | None = None
+        sources = {name: facts for name, facts in release.manifest["sources"].items() if settings.source_weights.get(name, 1) > 0}
+        for name, facts in sources.items():
+            self._enough(name, "", facts["provided"]["pairs"])
+        sampler = self._view(0, 0).sampler  # what is amiss shows now
+        for code, share in sampler.language_shares.items() if MONOLINGUAL in sampler.kinds else ():
+            for name, facts in sources.items():
+                if share > 0 and code in facts["languages"]:
+                    self._enough(name, f" in {code}", facts["languages"][code]["pairs"]["kept"])
 
-    def _room_for_all_sources(self) -> None:
-        """What a source has in a window must be enough for batches, mostly. Raises UserError where it is not."""
+    def _enough(self, source: str, where: str, pairs: int) -> None:
+        """What there is of a source in a window must be enough for batches, mostly. Raises UserError where it is not."""
         blocks, window, size = self.release.blocks, self.release.window, self.settings.batch_size
-        for name, facts in self.release.manifest["sources"].items():
-            pairs = facts["provided"]["pairs"]
-            if window < blocks and self.settings.source_weights.get(name, 1) > 0 and 0 < pairs * window < 2 * size * blocks:
-                raise UserError(
-                    f"source {name!r} has {pairs:,} pairs in {blocks} blocks, of which a window has {window}: "
-                    f"too few for batches of {size}. Widen `window`, set its source_weights to 0, or use `open_release`"
-                )
+        if window < blocks and 0 < pairs * window < 2 * size * blocks:
+            raise UserError(
+                f"source {source!r} has {pairs:,} pairs{where} in {blocks} blocks, of which a window has {window}: too few for "
+                f"batches of {size}. Widen `window`, leave it out (source_weights, language_weights), or use `open_release`"
+            )
 
     def blocks_at(self, epoch: int, step: int) -> list[int]:
         """The blocks that the batch at `step` of `epoch` is drawn from."""
@@ -139,8 +145,10 @@ class StreamLoader(Loader):
 
     def _place(self, epoch: int, step: int) -> tuple[list[int], int]:
         """The order of the blocks in an epoch, and where in it a step is; each block has steps by its number of pairs."""
-        order = RANDOM.at(self.settings.seed, epoch, _ORDER).permutation(self.release.blocks)
-        ends = np.diff(self.release.firsts["pairs"])[order].cumsum()
+        if self._order is None or self._order[0] != epoch:
+            order = RANDOM.at(self.settings.seed, epoch, _ORDER).permutation(self.release.blocks)
+            self._order = epoch, order, np.diff(self.release.firsts["pairs"])[order].cumsum()
+        _, order, ends = self._order
         if self.release.window == self.release.blocks:
             return order.tolist(), 0
         position = int(ends.searchsorted(step * ends[-1] / len(self), side="right"))
@@ -158,7 +166,11 @@ class StreamLoader(Loader):
             wanted = self.blocks_at(epoch, step)
             self._window = None  # so that no block is in memory that is not wanted any more
             self._keep(wanted)
-            self._window = self._whole([self._blocks[number].result() for number in wanted])
+            try:
+                self._window = self._whole([self._blocks[number].result() for number in wanted])
+            except BaseException:
+                self._blocks.clear()  # to be read anew, if this is tried again
+                raise
             self._at = (epoch, position)
             if position + 1 < len(order):
                 following = [order[(position + further) % len(order)] for further in range(1, self.release.window + 1)]
@@ -184,7 +196,7 @@ class StreamLoader(Loader):
         numbers = [block.number for block in blocks]
         rows = {table: [np.arange(*firsts[table][number : number + 2]) for number in numbers] for table in firsts}
         of_release = {table: np.concatenate(parts) for table, parts in rows.items()}
-        links = np.concatenate([block.pairs.links for block in blocks])
+        links = np.concatenate([block.links for block in blocks])
         there = np.ones(len(links), dtype=bool)
         for column, table in enumerate(TABLES):
             begins = np.cumsum([0, *map(len, rows[table])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import math
 import pickle
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from pipeline.batches import Batch, OpenRelease, StreamedRelease, open_release, stream_release
 from pipeline.batches.stream import _Block
 from pipeline.errors import UserError
+from pipeline.release.manifest import sealed
 from tests.pipeline.batches.conftest import write_release
 
 SIZE = 16
@@ -175,14 +177,31 @@ def test_only_languages_that_batches_may_have_are_read(folder: Path, tmp_path: P
         stream_release(tmp_path / "part", WINDOW).loader(batch_size=SIZE)
 
 
-def test_a_damaged_shard_is_named_when_it_is_read(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_named_when_it_is_read_and_can_be_mended(folder: Path, tmp_path: Path) -> None:
     fsspec.filesystem("file").put(f"{folder}/", f"{tmp_path}/damaged/", recursive=True)
     loader = stream_release(tmp_path / "damaged", WINDOW).loader(batch_size=SIZE)
     last = loader.blocks_at(0, len(loader) - 1)[0]
     path = tmp_path / f"damaged/passages/arb_Arab/{last:05d}.parquet"
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-1] + b"?")
     with pytest.raises(UserError, match=rf"passages/arb_Arab/{last:05d}\.parquet is damaged"):
         list(loader)
+    path.write_bytes(sound)
+    assert loader.batch(0, len(loader) - 1) == stream_release(folder, WINDOW).loader(batch_size=SIZE).batch(0, len(loader) - 1)
+
+
+def test_a_language_that_a_window_has_too_little_of_is_said_before_the_first_batch(tmp_path: Path) -> None:
+    """A release of which little survived in Thai, by what its manifest says."""
+    folder = write_release(tmp_path / "release", {"only": 1200}, blocks=6, seed=7)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    nothing, little = ({"read": 1200, "kept": kept, "rejected": {"round_trip": 1200 - kept}} for kept in (1200, 90))
+    manifest["sources"]["only"]["languages"] = {"tha_Thai": dict.fromkeys(("queries", "passages"), nothing) | {"pairs": little}}
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)))
+    release = stream_release(folder, 2)
+    with pytest.raises(UserError, match="source 'only' has 90 pairs in tha_Thai in 6 blocks, of which a window has 2: too few for batches"):
+        release.loader(batch_size=SIZE)
+    for other in ({"mode": "cross-lingual"}, {"language_weights": {"th": 0}}, {"batch_size": 15}):
+        release.loader(**{"batch_size": SIZE} | other)
 
 
 @pytest.mark.parametrize(
