@@ -86,6 +86,34 @@ def test_ranks_together_have_every_batch_whole(loader: Loader, ranks: int) -> No
     assert [len(of_rank) for of_rank in numbers] == [STEPS] * ranks
 
 
+SPAWNED = """
+import sys
+from torch.utils.data import DataLoader
+from pipeline.batches import open_release
+from pipeline.batches.torch import BatchDataset, ExampleBatches, ExampleDataset
+
+if __name__ == "__main__":
+    loader = open_release(sys.argv[1]).loader(batch_size=50, seed=2)
+    whole, examples = BatchDataset(loader), ExampleDataset(loader)
+    options = {"num_workers": 2, "multiprocessing_context": "spawn"}
+    for dataset, batches in (
+        (whole, DataLoader(whole, batch_size=None, **options)),
+        (examples, DataLoader(examples, batch_sampler=ExampleBatches(examples), **options)),
+    ):
+        dataset.set_epoch(1)
+        queries = [list(batch.queries if dataset is whole else batch["query"]) for batch in batches]
+        print(len(queries), queries == [loader.batch(1, step).queries for step in range(len(loader))])
+"""
+
+
+def test_workers_may_be_spawned(make_release: Callable[..., Path], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SPAWNED)
+    command = [sys.executable, str(script), str(make_release(sources={"small": 300, "large": 900}))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(HOUSE)})
+    assert (ended.returncode, ended.stdout) == (0, f"{STEPS} True\n" * 2), ended.stderr
+
+
 @pytest.mark.parametrize(
     ("rank", "ranks", "message"),
     [
