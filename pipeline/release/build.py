@@ -45,6 +45,8 @@ from pipeline.tally import Tally
 _PAIR_BYTES = 100
 """About what a pair takes, with the names of its source and row and its answer."""
 _WRITERS = 4
+_WAITING = 6
+"""Shards in memory on their way: some more than are being compressed, so that the next table is read meanwhile."""
 
 WriteTable = Callable[[str, pa.Table, int], None]
 """Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
@@ -130,7 +132,7 @@ class _Writers:
             self._pool.shutdown(cancel_futures=True)
 
     def shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
-        while len(self._running) >= min(_WRITERS, os.cpu_count() or 1):
+        while len(self._running) >= _WAITING:
             self._running.popleft().result()
         self._running.append(self._pool.submit(self._write, name, rows, group_rows))
 
