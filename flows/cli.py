@@ -349,15 +349,17 @@ def batches(
     given = {"alpha": alpha, "languages": language, "batch_size": batch_size, "seed": seed}
     settings = batch_settings(**given | assignments(changed or [], "language_temperature=2"))
     if steps is None:
-        for batch in first_batches(open_release(release).loader(settings)):
+        with bars(err):
+            loader = open_release(release, current_progress()).loader(settings)
+        for batch in first_batches(loader):
             _print_batch(batch, show)
         return
     from pipeline import pages
     from pipeline.batches.preview_page import preview_page
 
     page = pages.check_place(output or Path("batches.html"))
-    loader = open_release(release).loader(settings)
     with bars(err):
+        loader = open_release(release, current_progress()).loader(settings)
         found = preview(loader, steps, current_progress())
     _print_preview(found)
     for batch in found.batches:

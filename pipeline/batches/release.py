@@ -12,6 +12,7 @@ from pipeline.batches.sampling import Sampler
 from pipeline.batches.settings import BatchSettings
 from pipeline.batches.texts import MappedTexts
 from pipeline.errors import UserError
+from pipeline.progress import LogProgress, Progress
 from pipeline.release.manifest import MANIFEST, read_manifest
 from pipeline.release.reading import Reader
 from pipeline.settings import Environment
@@ -21,12 +22,16 @@ from pipeline.store import Store
 class OpenRelease(Batches["ReleaseLoader"]):
     """A release that batches are drawn from. Texts are read from a cache on this machine, which is made once."""
 
-    def __init__(self, store: Store) -> None:
-        """`store` is the folder of the release. Raises UserError where it is none, or a file is damaged."""
+    def __init__(self, store: Store, progress: Progress | None = None) -> None:
+        """`store` is the folder of the release; `progress` hears of the making of the cache, the log if none is given.
+
+        Raises UserError where it is none, or a file is damaged.
+        """
         manifest = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
         cache = Environment().cache.expanduser() / "releases" / identity(manifest)
         cache.mkdir(parents=True, exist_ok=True)
         self._store = store
+        self.progress = progress or LogProgress()
         self._reader = Reader(store, cache)
         self.manifest: dict[str, Any] = manifest
         self.languages: list[str] = manifest["languages"]
@@ -51,7 +56,7 @@ class ReleaseLoader(Loader):
         if settings.negatives and not len(release.columns.negative_rows):
             raise UserError("negatives: this release has none; set it to 0, or mine them first (`parallel-qa mine`)")
         self.sampler = Sampler(release.columns, release.sources, release.languages, settings)
-        release.texts.add(self.sampler.languages)  # what is damaged shows now, not after an hour
+        release.texts.add(self.sampler.languages, release.progress)  # what is damaged shows now, not after an hour
         super().__init__(release, settings)
         self._all = View(self.sampler, release.columns, release.texts)
 
@@ -70,10 +75,10 @@ def release_store(path: str) -> Store:
     return store
 
 
-def open_release(path: str | Path) -> OpenRelease:
+def open_release(path: str | Path, progress: Progress | None = None) -> OpenRelease:
     """Open a release: its folder, or a store, whose latest release is meant.
 
     Every file is checked against the manifest when it is read for the first time on this machine. Raises UserError where `path`
     holds no release or a file is missing or damaged.
     """
-    return OpenRelease(release_store(str(path)))
+    return OpenRelease(release_store(str(path)), progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,12 @@ from pipeline.batches.pairs import Pairs
 from pipeline.batches.settings import Alpha, BatchSettings
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
+from pipeline.progress import log
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 MONOLINGUAL, CROSS_LINGUAL = "monolingual", "cross-lingual"
-
-_log = logging.getLogger(__name__)
 
 _TRIES = 8
 """Draws from a source of so many times a batch, before its pairs are looked through one by one."""
@@ -342,7 +340,7 @@ class Sampler:
                 faults.append(f"{self._sources[source]}: {error}")
                 self._source_shares[source] = 0.0
         for fault in faults:
-            _log.warning("no batches of this source here: %s", fault)
+            log.warning("no batches of this source here: %s", fault)
         self._source_shares = _normal(self._source_shares, "; ".join(faults))
 
     @property

@@ -7,7 +7,6 @@ by one block at a time, in an order that each epoch has of its own; the block th
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from pipeline.batches.settings import BatchSettings
 from pipeline.batches.texts import TABLES, Integers, buffers
 from pipeline.errors import UserError
 from pipeline.languages import ENGLISH
+from pipeline.progress import log
 from pipeline.release.manifest import MANIFEST, read_manifest
 from pipeline.store import Store, checked_table
 
@@ -33,8 +33,6 @@ _READERS = 8
 
 _ORDER = 2**64 - 1
 """The step whose random numbers are the order of blocks of an epoch."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ class StreamLoader(Loader):
             links[:, column] += place[block_of]
         columns = Pairs(links[there], np.zeros(0, np.int64), np.zeros(int(there.sum()), np.int64))
         sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, totals=self._totals())
-        _log.info(
+        log.info(
             "blocks %s: %s pairs, %s more left out, as their passages are in other blocks",
             ", ".join(map(str, numbers)),
             f"{len(columns):,}",

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from pipeline.progress import Progress
 from pipeline.release.reading import Reader
 
 TABLES = ("queries", "passages")
@@ -52,17 +53,22 @@ class MappedTexts:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes = np.frombuffer(self._data, np.uint8)
 
-    def add(self, codes: Sequence[str]) -> None:
+    def add(self, codes: Sequence[str], progress: Progress) -> None:
         """Have the texts in some languages (NLLB codes). Raises UserError where a file of the release is missing or damaged."""
         with FileLock(self._folder / "lock"):
             there = self._there()
-            for table in TABLES:
-                for code in codes:
-                    if f"{table}/{code}" not in there["tables"]:
-                        there = {"bytes": self._append(table, code, there["bytes"]), "tables": [*there["tables"], f"{table}/{code}"]}
-                        making = self._folder / "there.json.part"
-                        making.write_text(json.dumps(there))
-                        making.replace(self._folder / "there.json")  # last: what it does not name is not there
+            missing = [(table, code) for table in TABLES for code in codes if f"{table}/{code}" not in there["tables"]]
+            name = f"cache of {self._reader.manifest['version']}"
+            if missing:
+                progress.start(name, len(missing), "tables")
+            for table, code in missing:
+                there = {"bytes": self._append(table, code, there["bytes"]), "tables": [*there["tables"], f"{table}/{code}"]}
+                making = self._folder / "there.json.part"
+                making.write_text(json.dumps(there))
+                making.replace(self._folder / "there.json")  # last: what it does not name is not there
+                progress.advance(name, 1)
+            if missing:
+                progress.finish(name)
         self._map()
 
     def _there(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.batches import open_release
 from pipeline.filters.filter import filter_texts
+from pipeline.progress import LogProgress
 from pipeline.release.publish import publish
 from pipeline.sources.download import download
 from pipeline.store import Store
@@ -28,6 +29,6 @@ def test_xquad_runs_through_and_its_garbage_translations_are_rejected(project: P
     assert sum(counts["passages"]["rejected"].values()) == 240
     assert counts["pairs"]["kept"] == 0
     opened = open_release(store.root)
-    opened.texts.add(["eng_Latn", "deu_Latn"])
+    opened.texts.add(["eng_Latn", "deu_Latn"], LogProgress())
     english, german = (opened.texts.take(opened.texts.places("passages", np.arange(240), np.full(240, bit)), [""] * 240) for bit in (0, 1))
     assert all(english) and german == [""] * 240

@@ -121,7 +121,7 @@ def test_every_block_is_read_once_an_epoch_and_few_are_in_memory(folder: Path, c
     assert loader.blocks_at(0, 0) != loader.blocks_at(1, 0)
     blocks: dict[int, weakref.ref[_Block]] = {}
     most, seen = 0, set()
-    with caplog.at_level(logging.INFO, "pipeline.batches.stream"):
+    with caplog.at_level(logging.INFO, "parallel_qa"):
         for batch in loader:
             blocks |= {id(future.result()): weakref.ref(future.result()) for future in loader._blocks.values()}
             most = max(most, sum(block() is not None for block in blocks.values()))

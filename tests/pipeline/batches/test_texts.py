@@ -15,6 +15,7 @@ import pytest
 from pipeline.batches import OpenRelease, open_release
 from pipeline.batches.loader import identity
 from pipeline.batches.texts import buffers
+from pipeline.progress import LogProgress
 from pipeline.settings import Environment
 
 ROWS = 20
@@ -40,7 +41,7 @@ def cache_of(release: OpenRelease) -> Path:
 def test_languages_come_when_they_are_asked_for_and_stay(make_release: Callable[..., Path]) -> None:
     release = open_release(make_release(sources={"only": 60}, survival=0.5, seed=21))
     for codes in (["tha_Thai"], ["eng_Latn", "tha_Thai"], ["deu_Latn"]):
-        release.texts.add(codes)
+        release.texts.add(codes, LogProgress())
         there = json.loads((cache_of(release) / "there.json").read_text())["tables"]
         for name in there:
             table, code = name.split("/")
@@ -52,9 +53,9 @@ def test_languages_come_when_they_are_asked_for_and_stay(make_release: Callable[
 
 def test_a_language_of_which_nothing_survived_has_no_texts(make_release: Callable[..., Path]) -> None:
     release = open_release(make_release(sources={"only": 60}, survival=0.0, seed=22))
-    release.texts.add(["deu_Latn"])
+    release.texts.add(["deu_Latn"], LogProgress())
     assert texts(release, "queries", 1) == ["> "] * ROWS
-    release.texts.add(["eng_Latn"])
+    release.texts.add(["eng_Latn"], LogProgress())
     assert texts(release, "queries", 0) == [f"> queries {row} eng_Latn" for row in range(ROWS)]
 
 
@@ -62,13 +63,13 @@ def test_what_a_kill_left_is_written_over(make_release: Callable[..., Path]) -> 
     release = open_release(make_release(sources={"only": 60}, seed=23))
     for name in ("texts", "there.json.part", "links.part.npy"):
         (cache_of(release) / name).write_bytes(b"half" * 1000)
-    release.texts.add(release.languages[:2])
+    release.texts.add(release.languages[:2], LogProgress())
     assert texts(release, "queries", 1) == expected(release, "queries", 1)
 
 
 def test_arrow_reads_the_same_texts(make_release: Callable[..., Path]) -> None:
     release = open_release(make_release(sources={"only": 60}, seed=24))
-    release.texts.add(["arb_Arab"])
+    release.texts.add(["arb_Arab"], LogProgress())
     array = release.texts.arrow("passages", "arb_Arab")
     array.validate(full=True)
     assert [f"> {text}" for text in array.to_pylist()] == expected(release, "passages", 2)
