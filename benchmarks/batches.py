@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import datasets
@@ -161,14 +161,14 @@ def _flat(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
     samplers = [DefaultBatchSampler(RandomSampler(one, generator=generator), SIZE, True) for one in flat]
     whole = ConcatDataset(flat)
 
-    def endless() -> object:
+    def endless() -> Iterator[list[int]]:
         epoch = 0
         while True:
             sampler = ProportionalBatchSampler(dataset=whole, batch_samplers=samplers, generator=generator, seed=epoch)
             yield from sampler
             epoch += 1
 
-    batches = iter(endless())  # type: ignore[call-overload]
+    batches = endless()
     return lambda number: _read(whole, next(batches))
 
 

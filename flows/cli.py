@@ -24,8 +24,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from flows.display import bars, current_progress
-from pipeline.batches import Batch, open_release, release_store
+from pipeline.batches import Batch, BatchSettings, open_release, release_store
 from pipeline.batches.preview import Preview, first_batches, preview
+from pipeline.batches.release import ReleaseLoader
 from pipeline.batches.settings import batch_settings
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
@@ -349,17 +350,15 @@ def batches(
     given = {"alpha": alpha, "languages": language, "batch_size": batch_size, "seed": seed}
     settings = batch_settings(**given | assignments(changed or [], "language_temperature=2"))
     if steps is None:
-        with bars(err):
-            loader = open_release(release, current_progress()).loader(settings)
-        for batch in first_batches(loader):
+        for batch in first_batches(_loader(release, settings)):
             _print_batch(batch, show)
         return
     from pipeline import pages
     from pipeline.batches.preview_page import preview_page
 
     page = pages.check_place(output or Path("batches.html"))
+    loader = _loader(release, settings)
     with bars(err):
-        loader = open_release(release, current_progress()).loader(settings)
         found = preview(loader, steps, current_progress())
     _print_preview(found)
     for batch in found.batches:
@@ -525,6 +524,11 @@ def _report_release(release: Release, store: str) -> None:
 
 def _percent(counts: dict[str, Any]) -> str:
     return f"{100 * counts['kept'] / counts['read']:.1f}" if counts["read"] else "-"
+
+
+def _loader(release: str, settings: BatchSettings) -> ReleaseLoader:
+    with bars(err):
+        return open_release(release, current_progress()).loader(settings)
 
 
 def _print_preview(found: Preview) -> None:

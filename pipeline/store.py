@@ -174,18 +174,15 @@ class Store:
 
     def names(self, path: str) -> list[str]:
         """The names of files and folders in a folder, sorted; none where there is no such folder."""
-        try:
-            entries = self._fs.ls(self._full(path), detail=False)
-        except FileNotFoundError:
-            return []
-        return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(self._entries(path))
 
-    def _folders(self, path: str) -> list[str]:
+    def _entries(self, path: str) -> dict[str, str]:
+        """What is in a folder: by name, whether it is a "file" or a "directory"."""
         try:
             entries = self._fs.ls(self._full(path), detail=True)
         except FileNotFoundError:
-            return []
-        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
+            return {}
+        return {entry["name"].rstrip("/").rsplit("/", 1)[-1]: entry["type"] for entry in entries}
 
     def walk(self, path: str) -> Iterator[str]:
         """The paths of all files in the folder `path` (the whole store where it is empty) and below it, sorted."""
@@ -217,7 +214,9 @@ class Store:
 
     def records(self, path: str) -> Iterator[Record]:
         """The records of all finished units in the folder `path` and below it."""
-        for name in self._folders(path):
+        for name, kind in sorted(self._entries(path).items()):
+            if kind != "directory":
+                continue
             if self.exists(f"{path}/{name}/{RECORD}"):
                 record = self.record(path, name)
                 if record:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.batches.pairs import Pairs
+from pipeline.batches.pairs import Integers, Pairs
 from pipeline.batches.release import ReleaseLoader
-from pipeline.batches.sampling import Floats, Integers
+from pipeline.batches.sampling import Floats
 from pipeline.batches.settings import BatchSettings
 
 Chances = tuple[Floats, Floats]
@@ -182,7 +182,7 @@ def repeats(chances: Floats, steps: int) -> Floats:
 
 def _alphas(loader: ReleaseLoader, steps: int) -> Floats:
     settings, sampler, codes = loader.settings, loader.sampler, loader.release.languages
-    constant = all(alpha.end is None or alpha.schedule == "constant" for alpha in (settings.alpha, *settings.alpha_groups))
+    constant = all(alpha.constant for alpha in (settings.alpha, *settings.alpha_groups))
     alphas = np.zeros((1 if constant else steps, len(codes)))
     for code in sampler.languages:
         alphas[:, codes.index(code)] = [sampler.alpha(code, step) for step in range(len(alphas))]

@@ -9,10 +9,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.batches.pairs import Pairs
+from pipeline.batches.pairs import Integers, Pairs
 from pipeline.batches.sampling import Draw, Sampler
 from pipeline.batches.settings import BatchSettings, batch_settings
-from pipeline.batches.texts import Integers
 from pipeline.errors import UserError
 from pipeline.store import fingerprint
 
@@ -126,11 +125,15 @@ class Loader(ABC):
 
     def batch(self, epoch: int, step: int) -> Batch:
         """The batch at `step` of `epoch`."""
-        return self._read(self._view(epoch, step), self.draw(epoch, step))
+        view = self._view(epoch, step)
+        return self._read(view, self._draw(view, epoch, step))
 
     def draw(self, epoch: int, step: int) -> Draw:
         """The batch at `step` of `epoch` in numbers, without its texts; of a stream, rows are those of its window."""
-        return self._view(epoch, step).sampler.draw(epoch, step, epoch * self._length)
+        return self._draw(self._view(epoch, step), epoch, step)
+
+    def _draw(self, view: View, epoch: int, step: int) -> Draw:
+        return view.sampler.draw(epoch, step, epoch * self._length)
 
     @abstractmethod
     def _view(self, epoch: int, step: int) -> View:

@@ -11,8 +11,9 @@ import numpy as np
 
 from pipeline.batches.expected import MOST, Chances, Expected
 from pipeline.batches.loader import Batch
+from pipeline.batches.pairs import Integers
 from pipeline.batches.release import ReleaseLoader
-from pipeline.batches.sampling import CROSS_LINGUAL, MONOLINGUAL, Draw, Floats, Integers
+from pipeline.batches.sampling import CROSS_LINGUAL, MONOLINGUAL, Draw, Floats
 from pipeline.errors import UserError
 from pipeline.progress import Progress
 

@@ -84,7 +84,7 @@ def _in_words(loader: ReleaseLoader, preview: Preview) -> Iterator[tuple[str, st
 
 
 def _alpha_in_words(alpha: Alpha) -> str:
-    if alpha.end is None or alpha.schedule == "constant":
+    if alpha.end is None or alpha.constant:
         return f"{alpha.start:g}"
     return f"{alpha.start:g} to {alpha.end:g} over {alpha.steps:,} steps ({alpha.schedule})"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches.pairs import Pairs
+from pipeline.batches.pairs import Integers, Pairs
 from pipeline.batches.settings import Alpha, BatchSettings
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
 from pipeline.progress import log
 
-Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 MONOLINGUAL, CROSS_LINGUAL = "monolingual", "cross-lingual"
@@ -27,10 +27,13 @@ _LEAST_SHARE = 0.02
 """Where fewer of a source's pairs survived, those that did are looked up."""
 
 _SAMPLE = 100_000
+"""Pairs to estimate that from, at most about twice as many."""
+
 _LANGUAGE_TRIES = 4
 """Draws of two languages for an example, before those in which it survived are looked up."""
 
 _CHUNK = 1_000_000
+"""Pairs that are looked at in one go."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,6 @@ class Sampler:
         self._alphas = dict.fromkeys(self._bits, settings.alpha) | self._groups()
         self._pair_weights = self._allowed()
         self._language_pairs = _Choice(self._pair_weights.ravel())
-        self._mixed = self._can_mix()
         self._rows = [np.flatnonzero(pairs.source == number) for number in range(len(self._sources))]
         self._shares: dict[tuple[int, int, int], float] = {}
         self._pools: dict[tuple[int, int, int], Integers] = {}
@@ -164,7 +166,8 @@ class Sampler:
         possible: Floats = queries[:, :, None] * passages[:, None, :] * self._pair_weights
         return possible
 
-    def _can_mix(self) -> Mask:
+    @cached_property
+    def _mixed(self) -> Mask:
         """Of each pair whether it survived in two languages that are allowed together."""
         partners = [(bit, int((np.int64(1) << np.flatnonzero(self._pair_weights[bit])).sum())) for bit in self._bits]
         mixed = np.zeros(len(self._pairs), dtype=bool)
@@ -217,7 +220,7 @@ class Sampler:
         key = (source, query, passage)
         if key not in self._pools:
             rows = self._rows[source]
-            parts = [part[self._fits(part, query, passage)] for part in np.array_split(rows, 1 + len(rows) // 50_000)]
+            parts = [part[self._fits(part, query, passage)] for part in np.array_split(rows, 1 + len(rows) // _CHUNK)]
             self._pools[key] = np.concatenate(parts)
         return self._pools[key]
 

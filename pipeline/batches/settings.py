@@ -26,9 +26,14 @@ class Alpha(_Part):
     steps: int = Field(1, ge=1)
     """Steps, counted over all epochs, from `start` to `end`."""
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same at every step."""
+        return self.end is None or self.schedule == "constant"
+
     def at(self, step: int) -> float:
         """The probability at a step; cosine as in Loshchilov and Hutter 2017, without restarts."""
-        if self.end is None or self.schedule == "constant":
+        if self.end is None or self.constant:
             return self.start
         done = min(step / self.steps, 1.0)
         share = done if self.schedule == "linear" else (1 - math.cos(math.pi * done)) / 2

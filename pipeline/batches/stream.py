@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.batches.loader import Batches, Loader, View, identity
-from pipeline.batches.pairs import Pairs, pairs_of
+from pipeline.batches.pairs import Integers, Pairs, pairs_of
 from pipeline.batches.release import release_store
 from pipeline.batches.sampling import MONOLINGUAL, RANDOM, Sampler, Totals, chosen_languages
 from pipeline.batches.settings import BatchSettings
-from pipeline.batches.texts import TABLES, Integers, buffers
+from pipeline.batches.texts import TABLES, buffers
 from pipeline.errors import UserError
 from pipeline.languages import ENGLISH
 from pipeline.progress import log
-from pipeline.release.manifest import MANIFEST, read_manifest
+from pipeline.release.manifest import MANIFEST, read_manifest, shards
 from pipeline.store import Store, checked_table
 
 _READERS = 8
@@ -70,9 +70,20 @@ class StreamedRelease(Batches["StreamLoader"]):
         self.window = min(window, self.blocks)
         self.firsts = {table: self._firsts(f"{table}/{ENGLISH.code}") for table in TABLES} | {"pairs": self._firsts("pairs")}
         """By table: the number of the first row of each block, and of the row after the last."""
+        self.totals = Totals(
+            {name: self.kept(name, ENGLISH.code) for name in self.sources},
+            {code: sum(self.kept(name, code) for name in self.sources) for code in self.languages},
+        )
+        """Of the whole release, so that a window draws by what is in all of it."""
+
+    def kept(self, source: str, code: str) -> int:
+        """Pairs of a source of which both sides survived in a language: all of them in English."""
+        facts = self.manifest["sources"][source]
+        survived: int = facts["languages"][code]["pairs"]["kept"] if code in facts["languages"] else facts["provided"]["pairs"]
+        return survived
 
     def _firsts(self, folder: str) -> Integers:
-        names = sorted(name for name in self.manifest["files"] if name.rpartition("/")[0] == folder)
+        names = shards(self.manifest, folder)
         if len(names) != self.blocks:
             raise UserError(f"{self.store.url}: {folder} has {len(names)} shards, and the manifest says {self.blocks} blocks")
         return np.cumsum([0, *(self.manifest["files"][name]["rows"] for name in names)])
@@ -117,15 +128,14 @@ class StreamLoader(Loader):
         super().__init__(release, settings)
         self._bits = chosen_languages(settings.languages, release.languages)
         self._process = 0
-        self._order: tuple[int, Integers, Integers] | None = None
-        sources = {name: facts for name, facts in release.manifest["sources"].items() if settings.source_weights.get(name, 1) > 0}
-        for name, facts in sources.items():
-            self._enough(name, "", facts["provided"]["pairs"])
+        self._order: tuple[int, list[int], Integers] | None = None
+        sources = [name for name in release.sources if settings.source_weights.get(name, 1) > 0]
+        for name in sources:
+            self._enough(name, "", release.totals.sources[name])
         sampler = self._view(0, 0).sampler  # what is amiss shows now
         for code, share in sampler.language_shares.items() if MONOLINGUAL in sampler.kinds else ():
-            for name, facts in sources.items():
-                if share > 0 and code in facts["languages"]:
-                    self._enough(name, f" in {code}", facts["languages"][code]["pairs"]["kept"])
+            for name in sources if share > 0 else ():
+                self._enough(name, f" in {code}", release.kept(name, code))
 
     def _enough(self, source: str, where: str, pairs: int) -> None:
         """What there is of a source in a window must be enough for batches, mostly. Raises UserError where it is not."""
@@ -138,19 +148,21 @@ class StreamLoader(Loader):
 
     def blocks_at(self, epoch: int, step: int) -> list[int]:
         """The blocks that the batch at `step` of `epoch` is drawn from."""
-        order, position = self._place(epoch, step)
+        return self._window_at(*self._place(epoch, step))
+
+    def _window_at(self, order: list[int], position: int) -> list[int]:
         return [order[(position + further) % len(order)] for further in range(self.release.window)]
 
     def _place(self, epoch: int, step: int) -> tuple[list[int], int]:
         """The order of the blocks in an epoch, and where in it a step is; each block has steps by its number of pairs."""
         if self._order is None or self._order[0] != epoch:
             order = RANDOM.at(self.settings.seed, epoch, _ORDER).permutation(self.release.blocks)
-            self._order = epoch, order, np.diff(self.release.firsts["pairs"])[order].cumsum()
-        _, order, ends = self._order
+            self._order = epoch, order.tolist(), np.diff(self.release.firsts["pairs"])[order].cumsum()
+        _, in_order, ends = self._order
         if self.release.window == self.release.blocks:
-            return order.tolist(), 0
+            return in_order, 0
         position = int(ends.searchsorted(step * ends[-1] / len(self), side="right"))
-        return order.tolist(), min(position, len(order) - 1)
+        return in_order, min(position, len(in_order) - 1)
 
     def _view(self, epoch: int, step: int) -> View:
         if self._process != os.getpid():  # of a fork, no thread is left
@@ -161,7 +173,7 @@ class StreamLoader(Loader):
             self._blocks: dict[int, Future[_Block]] = {}
         order, position = self._place(epoch, step)
         if self._window is None or self._at != (epoch, position):
-            wanted = self.blocks_at(epoch, step)
+            wanted = self._window_at(order, position)
             self._window = None  # so that no block is in memory that is not wanted any more
             self._keep(wanted)
             try:
@@ -170,10 +182,7 @@ class StreamLoader(Loader):
                 self._blocks.clear()  # to be read anew, if this is tried again
                 raise
             self._at = (epoch, position)
-            if position + 1 < len(order):
-                following = [order[(position + further) % len(order)] for further in range(1, self.release.window + 1)]
-            else:
-                following = self.blocks_at(epoch + 1, 0)
+            following = self._window_at(order, position + 1) if position + 1 < len(order) else self.blocks_at(epoch + 1, 0)
             self._keep([*wanted, *[number for number in following if number not in wanted][:1]])
         return self._window
 
@@ -196,15 +205,15 @@ class StreamLoader(Loader):
         of_release = {table: np.concatenate(parts) for table, parts in rows.items()}
         links = np.concatenate([block.links for block in blocks])
         there = np.ones(len(links), dtype=bool)
+        begins = {table: np.cumsum([0, *map(len, rows[table])])[:-1] for table in TABLES}
         for column, table in enumerate(TABLES):
-            begins = np.cumsum([0, *map(len, rows[table])])
             block_of = firsts[table].searchsorted(links[:, column], side="right") - 1
             place = np.full(self.release.blocks, -1)
-            place[numbers] = begins[:-1] - firsts[table][numbers]
+            place[numbers] = begins[table] - firsts[table][numbers]
             there &= np.isin(block_of, numbers)
             links[:, column] += place[block_of]
         columns = Pairs(links[there], np.zeros(0, np.int64), np.zeros(int(there.sum()), np.int64))
-        sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, totals=self._totals())
+        sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, self.release.totals)
         log.info(
             "blocks %s: %s pairs, %s more left out, as their passages are in other blocks",
             ", ".join(map(str, numbers)),
@@ -214,19 +223,9 @@ class StreamLoader(Loader):
         return View(
             sampler,
             columns,
-            WindowTexts(blocks, len(self.release.languages)),
+            WindowTexts(blocks, len(self.release.languages), begins),
             (of_release["pairs"][there], of_release["queries"], of_release["passages"]),
         )
-
-    def _totals(self) -> Totals:
-        """Of the whole release, so that a window draws by what is in all of it."""
-        sources = self.release.manifest["sources"]
-        pairs = {name: facts["provided"]["pairs"] for name, facts in sources.items()}
-        survived = {
-            code: sum(facts["languages"].get(code, {"pairs": {"kept": pairs[name]}})["pairs"]["kept"] for name, facts in sources.items())
-            for code in self.release.languages
-        }
-        return Totals(pairs, survived)
 
     def _identity(self) -> str:
         return f"{identity(self.release.manifest)}-window-{self.release.window}"
@@ -235,9 +234,10 @@ class StreamLoader(Loader):
 class WindowTexts:
     """The texts of some blocks by row and language; rows are those of the blocks, one block after the other."""
 
-    def __init__(self, blocks: Sequence[_Block], languages: int) -> None:
+    def __init__(self, blocks: Sequence[_Block], languages: int, firsts: Mapping[str, Integers]) -> None:
+        """`firsts` are, by table, the first row of each block."""
         self._data: list[bytes] = []
-        self._firsts: dict[str, Integers] = {}
+        self._firsts = firsts
         self._bases = {table: np.zeros((len(blocks), languages), np.int64) for table in TABLES}
         ends: list[Integers] = []
         begins = itertools.accumulate((len(region.ends) for block in blocks for region in block.regions.values()), initial=0)
@@ -248,9 +248,6 @@ class WindowTexts:
                 self._data.append(region.data)
                 ends.append(region.ends)
         self._ends = np.concatenate(ends)
-        for table in TABLES:
-            rows = [next(len(region.ends) - 1 for (of, _), region in block.regions.items() if of == table) for block in blocks]
-            self._firsts[table] = np.cumsum([0, *rows[:-1]])
 
     def places(self, table: str, rows: Integers, languages: Integers) -> Integers:
         """Where `take` finds the texts of rows of a table, each in a language: a number of the release's."""

@@ -17,16 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
-from numpy.typing import NDArray
 
+from pipeline.batches.pairs import Integers
 from pipeline.progress import Progress
 from pipeline.release.reading import Reader
 
 TABLES = ("queries", "passages")
 _SEPARATOR = ": "
 _START = b"\0"
-
-Integers = NDArray[np.int64]
 
 
 class MappedTexts:

@@ -11,7 +11,7 @@ import duckdb
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.languages import ENGLISH
-from pipeline.release.manifest import MANIFEST, read_manifest
+from pipeline.release.manifest import MANIFEST, read_manifest, shards
 from pipeline.store import Store
 
 _MOVED = 1e-4
@@ -88,8 +88,8 @@ def _changed(before: Any, after: Any, name: str = "") -> dict[str, tuple[Any, An
 def _texts(
     database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, Any], second: Store, after: dict[str, Any], table: str, code: str
 ) -> TableDiff:
-    database.register("a", first.dataset(_files(before, f"{table}/{code}")))
-    database.register("b", second.dataset(_files(after, f"{table}/{code}")))
+    database.register("a", first.dataset(shards(before, f"{table}/{code}")))
+    database.register("b", second.dataset(shards(after, f"{table}/{code}")))
     added, removed = _only(database, "id")
     if code == ENGLISH.code:
         return TableDiff(added, removed)
@@ -115,9 +115,9 @@ def _texts(
 def _pairs(database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, Any], second: Store, after: dict[str, Any]) -> TableDiff:
     for side, store, manifest in (("a", first, before), ("b", second, after)):
         for table in schema.TEXTS:
-            database.register("english", store.dataset(_files(manifest, f"{table}/{ENGLISH.code}")))
+            database.register("english", store.dataset(shards(manifest, f"{table}/{ENGLISH.code}")))
             database.execute(f"CREATE OR REPLACE TEMP TABLE {side}_{table} AS SELECT row_number() OVER () - 1 AS row, id FROM english")
-        database.register("links", store.dataset(_files(manifest, "pairs")))
+        database.register("links", store.dataset(shards(manifest, "pairs")))
         database.execute(
             f"""CREATE OR REPLACE TEMP TABLE {side}_pairs AS SELECT DISTINCT q.id || p.id AS id FROM links
             JOIN {side}_queries AS q ON q.row = query_row JOIN {side}_passages AS p ON p.row = passage_row"""
@@ -137,10 +137,6 @@ def _only(database: duckdb.DuckDBPyConnection, key: str) -> tuple[int, int]:
 def _row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     found: list[tuple[Any, ...]] = database.execute(query).fetchall()
     return found[0]
-
-
-def _files(manifest: dict[str, Any], folder: str) -> list[str]:
-    return sorted(name for name in manifest["files"] if name.rpartition("/")[0] == folder)
 
 
 def to_json(found: ReleaseDiff) -> str:

@@ -117,6 +117,11 @@ class Manifest(_Part):
     seal: str = Field(pattern="^[0-9a-f]{16}$", description="Of everything else here: a changed manifest does not fit it.")
 
 
+def shards(manifest: dict[str, Any], folder: str) -> list[str]:
+    """The files of a table, in order."""
+    return sorted(name for name in manifest["files"] if name.rpartition("/")[0] == folder)
+
+
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
     """`manifest` with its seal."""
     content = {name: value for name, value in manifest.items() if name != "seal"}

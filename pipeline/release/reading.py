@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
-from pipeline.release.manifest import MANIFEST, read_manifest
+from pipeline.release.manifest import MANIFEST, read_manifest, shards
 from pipeline.store import Store, checked_table
 
 _WHOLE = pa.schema([("id", pa.string()), ("title", pa.large_string()), ("text", pa.large_string())])
@@ -40,7 +40,7 @@ class Reader:
 
     def shards(self, folder: str) -> Iterator[pa.Table]:
         """The files of a table, in order."""
-        for name in sorted(name for name in self.manifest["files"] if name.rpartition("/")[0] == folder):
+        for name in shards(self.manifest, folder):
             yield checked_table(self._store, name, self.manifest["files"][name]["sha256"])
 
     def texts(self, table: str, code: str) -> pa.Table:

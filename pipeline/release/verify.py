@@ -20,7 +20,7 @@ from pipeline.filters.policy import REASONS
 from pipeline.languages import ENGLISH
 from pipeline.progress import LogProgress, Progress
 from pipeline.release.build import pair_tally
-from pipeline.release.manifest import MANIFEST, faults
+from pipeline.release.manifest import MANIFEST, faults, shards
 from pipeline.release.order import Leads, block_at, block_of, pair_keys, shuffle_keys, text_hashes
 from pipeline.release.rows import ENGLISH_BIT
 from pipeline.store import Store, parquet_table
@@ -110,7 +110,7 @@ class _Check:
                 yield Fault(name, "is no table of this release")
 
     def _shards(self, folder: str) -> list[str]:
-        return sorted(name for name in self._files if name.rpartition("/")[0] == folder)
+        return shards(self._manifest, folder)
 
     def _content(self, name: str) -> tuple[bytes | None, list[Fault]]:
         """The bytes of a file if they are those of the manifest."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_what_is_documented(made_release: OpenRelease, tmp_path: Path, monkeypat
     code = re.search(r"^\*\*sentence-transformers\*\*.*?^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert code
     monkeypatch.chdir(tmp_path)
-    found: dict[str, object] = {"loader": made_release.loader(batch_size=50)}
+    found: dict[str, Any] = {"loader": made_release.loader(batch_size=50)}
     exec(code[1], found)
-    assert len(found["train_dataset"]) == 1200  # type: ignore[arg-type]
-    assert found["training"].train_batch_size == 50  # type: ignore[attr-defined]
+    assert len(found["train_dataset"]) == 1200
+    assert found["training"].train_batch_size == 50
