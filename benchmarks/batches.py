@@ -32,10 +32,10 @@ from sentence_transformers.base.sampler import DefaultBatchSampler, Proportional
 from torch.utils.data import ConcatDataset, RandomSampler
 
 from benchmarks.release import LANGUAGES, Folder, make_source, write_release
-from pipeline.batches import open_release
-from pipeline.batches.release import ReleaseLoader
-from pipeline.batches.texts import TABLES
-from pipeline.release.manifest import MANIFEST
+from parallel_qa.pipeline.batches import open_release
+from parallel_qa.pipeline.batches.mapped_texts import TABLES
+from parallel_qa.pipeline.batches.opening import ReleaseLoader
+from parallel_qa.pipeline.release.layout.manifest import MANIFEST
 
 SIZE = 100
 BATCHES = 400

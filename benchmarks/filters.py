@@ -4,7 +4,7 @@
 
 DIR is laid out as `../shared/data`: `flores-nllb/` with `source.en.gz`, `nllb.en-XX.XX.gz` and `nllb.XX-en.en.gz`, one
 sentence a line, and `xquad-r/XX.json.gz`. Corruptions are seeded. Thresholds of the round trip are proposed by
-`pipeline.filters.calibrate` from the first half of the lines (every second one), over all languages, to keep 96.3 % of
+`parallel_qa.pipeline.filters.review.calibrate` from the first half of the lines (every second one), over all languages, to keep 96.3 % of
 them, because other lines fall a little more often; what is printed, by language and in the last line, was measured on the
 other half. The last line is JSON, in percent.
 """
@@ -28,13 +28,13 @@ from pathlib import Path
 import langdetect
 import pyarrow as pa
 
-from pipeline import schema
-from pipeline.filters import policy
-from pipeline.filters.calibrate import Batch, changes, conjoin, propose
-from pipeline.filters.measure import compare, measure
-from pipeline.identification import language_scores
-from pipeline.languages import LANGUAGES, Language
-from pipeline.settings import HOUSE, Thresholds
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.filters.checks.scores import compare, measure
+from parallel_qa.pipeline.filters.review.calibrate import Batch, changes, conjoin, propose
+from parallel_qa.pipeline.identification import language_scores
+from parallel_qa.pipeline.languages import LANGUAGES, Language
+from parallel_qa.pipeline.settings import HOUSE, Thresholds
 
 DATA = HOUSE.parent / "shared" / "data"
 KEEP = 0.963

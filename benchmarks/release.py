@@ -27,13 +27,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import schema
-from pipeline.languages import ENGLISH
-from pipeline.progress import LogProgress
-from pipeline.release.build import build
-from pipeline.release.manifest import FORMAT, MANIFEST, sealed
-from pipeline.settings import FilterSettings, ReleaseSettings
-from pipeline.store import Store, json_bytes, parquet_bytes
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.progress import LogProgress
+from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
+from parallel_qa.pipeline.release.making.build import build
+from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings
+from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
 
 LANGUAGES = ("deu_Latn", "spa_Latn", "rus_Cyrl", "hin_Deva", "arb_Arab", "zho_Hans", "tha_Thai", "tur_Latn")
 SHARD = 10_000

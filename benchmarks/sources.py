@@ -32,10 +32,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline.progress import LogProgress
-from pipeline.settings import HOUSE, load_settings
-from pipeline.sources.download import download, units
-from pipeline.store import Store
+from parallel_qa.pipeline.progress import LogProgress
+from parallel_qa.pipeline.settings import HOUSE, load_settings
+from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.store import Store
 
 REAL_DATA = HOUSE.parent / "shared" / "data"
 XQUAD = REAL_DATA / "xquad-r" / "en.json.gz"

@@ -25,14 +25,14 @@ import ctranslate2
 import sentencepiece
 import yaml
 
-from pipeline.progress import LogProgress
-from pipeline.settings import HOUSE, Settings, load_settings
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation import segment, translate
-from pipeline.translation.conversion import convert
-from pipeline.translation.models import SENTENCEPIECE
-from pipeline.translation.sentences import join, needs_model
+from parallel_qa.pipeline.progress import LogProgress
+from parallel_qa.pipeline.settings import HOUSE, Settings, load_settings
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation import segment, translate
+from parallel_qa.pipeline.translation.conversion import convert
+from parallel_qa.pipeline.translation.models import SENTENCEPIECE
+from parallel_qa.pipeline.translation.sentences import join, needs_model
 
 XQUAD = HOUSE.parent / "shared" / "data" / "xquad-r" / "en.json.gz"
 SAMPLE = HOUSE / "pipeline" / "sample" / "data" / "questions.json"
@@ -250,7 +250,7 @@ def _transformers(checkpoint: Path, sentences: list[str], tokens: int) -> float:
 def _saving(store: Store, settings: Settings, folder: Path) -> None:
     """What translating unique sentences saves on a set with several questions a passage."""
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "model" / SENTENCEPIECE))
-    from pipeline.sources.download import units
+    from parallel_qa.pipeline.sources.prepare import units
 
     [english] = units(settings)
     pairs = store.read_tables(english.result(store), "pairs").to_pylist()

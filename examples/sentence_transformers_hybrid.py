@@ -18,8 +18,8 @@ from sentence_transformers.sentence_transformer.modules import Dense, StaticEmbe
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers.trainer_utils import get_last_checkpoint
 
-from pipeline.batches import Loader, open_release
-from pipeline.batches.sentence_transformers import trainer_data
+from parallel_qa.pipeline.batches import Loader, open_release
+from parallel_qa.pipeline.batches.adapters.trainer import trainer_data
 
 
 def small_model(loader: Loader) -> SentenceTransformer:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from pipeline.progress import LogProgress, Progress
+from parallel_qa.pipeline.progress import LogProgress, Progress
 
 # A worker shows these lines if PREFECT_LOGGING_EXTRA_LOGGERS names the logger.
 logging.getLogger("parallel_qa").setLevel(logging.INFO)

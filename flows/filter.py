@@ -6,11 +6,11 @@ import os
 
 from prefect import flow
 
-from flows.units import process_runner, run_units, runner_named, thread_runner
-from pipeline.filters import filter as stage
-from pipeline.settings import load_settings
-from pipeline.store import Store
-from pipeline.work import Outcome
+from parallel_qa.flows.units import process_runner, run_units, runner_named, thread_runner
+from parallel_qa.pipeline.filters import filter as stage
+from parallel_qa.pipeline.settings import load_settings
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.work import Outcome
 
 _WORTH_PROCESSES = 20_000
 """Texts to score from which on the start of processes, each with its own language models, pays."""

@@ -6,11 +6,11 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows.display import current_progress
-from pipeline.release import publish as stage
-from pipeline.release.publish import Release
-from pipeline.settings import Settings, load_settings
-from pipeline.store import Store
+from parallel_qa.flows.display import current_progress
+from parallel_qa.pipeline.release.making import publish as stage
+from parallel_qa.pipeline.release.making.publish import Release
+from parallel_qa.pipeline.settings import Settings, load_settings
+from parallel_qa.pipeline.store import Store
 
 
 @task(task_run_name="release of {settings.name}", cache_policy=NO_CACHE)

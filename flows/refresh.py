@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from prefect import flow
 
-from flows.download import download
-from flows.filter import filter_texts
-from flows.publish import publish
-from flows.translate import translate
-from pipeline.release.publish import Release
-from pipeline.work import Outcome
+from parallel_qa.flows.filter import filter_texts
+from parallel_qa.flows.prepare import download
+from parallel_qa.flows.publish import publish
+from parallel_qa.flows.translate import translate
+from parallel_qa.pipeline.release.making.publish import Release
+from parallel_qa.pipeline.work import Outcome
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.units import run_units, runner_named, thread_runner
-from pipeline.settings import load_settings
-from pipeline.store import Store
-from pipeline.translation import segment
-from pipeline.translation import translate as stage
-from pipeline.work import Outcome
+from parallel_qa.flows.units import run_units, runner_named, thread_runner
+from parallel_qa.pipeline.settings import load_settings
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation import segment
+from parallel_qa.pipeline.translation import translate as stage
+from parallel_qa.pipeline.work import Outcome
 
 
 # One unit at a time: CTranslate2 spreads the batches of a unit over the whole machine.

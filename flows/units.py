@@ -15,11 +15,11 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.display import current_progress
-from pipeline.errors import UserError
-from pipeline.settings import Settings
-from pipeline.store import Store
-from pipeline.work import Do, Outcome, Unit
+from parallel_qa.flows.display import current_progress
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.work import Do, Outcome, Unit
 
 
 def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:

@@ -13,8 +13,8 @@ from huggingface_hub import DatasetInfo, ModelInfo
 from huggingface_hub.errors import HfHubHTTPError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from pipeline.errors import UserError
-from pipeline.store import sha256_of
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.store import sha256_of
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

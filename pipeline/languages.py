@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
-from pipeline.errors import UserError
+from parallel_qa.pipeline.errors import UserError
 
 # Written without spaces between sentences; Thai, Lao, Khmer and Burmese do put one there.
 _UNSPACED_SCRIPTS = frozenset({"Hans", "Hant", "Jpan"})
@@ -68,7 +68,7 @@ class LanguageTable:
 
 
 def _load() -> LanguageTable:
-    text = resources.files("pipeline").joinpath("languages.tsv").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("languages.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines()[1:])
     return LanguageTable([Language(code, tag, name, frozenset(labels.split())) for code, tag, name, labels in rows])
 

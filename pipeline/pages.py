@@ -15,12 +15,12 @@ import plotly.graph_objects as go
 import plotly.io
 import plotly.offline
 
-from pipeline.errors import UserError
+from parallel_qa.pipeline.errors import UserError
 
 
 def render(package: str, template: str, figures: Iterable[go.Figure], **values: Any) -> str:
     """A page: `template` of `package`, which extends page.html.jinja, with the HTML of `figures` under that name and `values`."""
-    loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("pipeline")]
+    loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("parallel_qa.pipeline")]
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=True
     )

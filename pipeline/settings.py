@@ -12,8 +12,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.errors import UserError
-from pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 
 HOUSE = Path(__file__).resolve().parent.parent
 """The folder that holds `profiles/` and `data_cards/`, in a checkout and in an installation alike."""

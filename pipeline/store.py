@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipeline.errors import UserError
+from parallel_qa.pipeline.errors import UserError
 
 RECORD = "record.json"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

@@ -6,10 +6,10 @@ import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.errors import UserError
-from pipeline.progress import LogProgress, Progress
-from pipeline.settings import Settings
-from pipeline.store import Record, Store
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.progress import LogProgress, Progress
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.store import Record, Store
 
 
 @dataclass(frozen=True)

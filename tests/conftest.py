@@ -16,12 +16,12 @@ from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 
-from pipeline.filters.filter import filter_texts
-from pipeline.release.publish import Release, publish
-from pipeline.settings import HOUSE, Settings
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation.translate import translate
+from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.release.making.publish import Release, publish
+from parallel_qa.pipeline.settings import HOUSE, Settings
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 # The machine may be busy: how long an example takes is no fault.

@@ -22,7 +22,7 @@ import huggingface_hub.constants
 import pytest
 from tenacity import wait_none
 
-import pipeline.hub
+import parallel_qa.pipeline.hub
 
 _INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revision/(?P<revision>[^/]+)")
 _TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
@@ -89,7 +89,7 @@ class LoopbackHub:
         patch.setattr(datasets.config, "HF_ENDPOINT", self.url)
         patch.setattr(datasets.config, "HUB_DATASETS_URL", self.url + "/datasets/{repo_id}/resolve/{revision}/{path}")
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "datasets")
-        patch.setattr(pipeline.hub, "WAIT", wait_none())
+        patch.setattr(parallel_qa.pipeline.hub, "WAIT", wait_none())
         patch.setenv("HF_HOME", str(folder / "huggingface"))
         patch.setenv("PARALLEL_QA_CACHE", str(folder / "cache"))
         patch.setenv("NO_PROXY", "127.0.0.1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.settings import Settings, load_settings
+from parallel_qa.pipeline.settings import Settings, load_settings
 
 
 @dataclass

@@ -10,10 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import HOUSE
+from parallel_qa.pipeline.settings import HOUSE
 
 FILES = sorted([*(HOUSE / "pipeline").rglob("*.py"), *(HOUSE / "flows").rglob("*.py")])
-BASE = {"errors", "hub", "identification", "languages", "pages", "progress", "schema", "scripts", "settings", "store", "tally", "work"}
+BASE = {
+    "batch_settings",
+    "errors",
+    "hub",
+    "identification",
+    "languages",
+    "pages",
+    "progress",
+    "schema",
+    "scripts",
+    "settings",
+    "store",
+    "tally",
+    "work",
+}
 ROOMS = ["sources", "translation", "filters", "release", "batches"]  # each may use those before it
 
 
@@ -37,10 +51,11 @@ def room(path: Path) -> str:
 def test_pipeline_knows_nothing_of_prefect_and_rooms_only_of_earlier_ones(path: Path) -> None:
     own = room(path)
     for module in imports(path):
-        assert module.split(".")[0] not in {"prefect", "flows", "typer"}
-        if not module.startswith("pipeline.") or own == "sample":
+        assert module.split(".")[0] not in {"prefect", "typer"}
+        assert not module.startswith("parallel_qa.flows")
+        if not module.startswith("parallel_qa.pipeline.") or own == "sample":
             continue
-        used = module.split(".")[1]
+        used = module.split(".")[2]
         if own in BASE:
             assert used in BASE, module
         elif own in ROOMS:
@@ -60,15 +75,26 @@ def test_a_light_installation_runs_without_torch() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
-        if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"} or name == "pipeline.batches.torch"
+        if name.split(".")[0] in {"torch", "transformers", "sentence_transformers"}
+        or name == "parallel_qa.pipeline.batches.adapters.data_loading"
     }
-    assert heavy == {"pipeline/batches/torch.py", "pipeline/batches/sentence_transformers.py", "pipeline/sample/train.py"}
-    assert not [path for path in FILES if "pipeline.batches.sentence_transformers" in set(imports(path))]
+    assert heavy == {
+        "pipeline/batches/adapters/data_loading.py",
+        "pipeline/batches/adapters/trainer.py",
+        "pipeline/sample/train.py",
+    }
+    assert not [path for path in FILES if "parallel_qa.pipeline.batches.adapters.trainer" in set(imports(path))]
 
 
 def test_batches_need_neither_torch_nor_the_rest_of_the_pipeline() -> None:
     """Data go through numpy and pyarrow alone; what training machines need not have is not even imported."""
-    program = "import sys, pipeline.batches; print(*{name.split('.')[0] for name in sys.modules})"
+    program = "import sys, parallel_qa.pipeline.batches; print(*{name.split('.')[0] for name in sys.modules})"
     imported = set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
     assert {"numpy", "pyarrow"} <= imported
     assert not imported & {"torch", "datasets", "transformers", "prefect", "ctranslate2", "sentencepiece", "langdetect", "duckdb", "plotly"}
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((HOUSE / "tests").rglob("*.py")), *sorted((HOUSE / "benchmarks").rglob("*.py"))], ids=str)
+def test_the_project_is_imported_by_its_one_name(path: Path) -> None:
+    """`pipeline` and `flows` are also what other projects call theirs."""
+    assert not [module for module in imports(path) if module.split(".")[0] in {"pipeline", "flows"}]

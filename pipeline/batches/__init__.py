@@ -1,9 +1,9 @@
-"""Hybrid batches (arXiv 2408.10536) from a release, without PyTorch; `pipeline.batches.torch` is for those who have it."""
+"""Hybrid batches (arXiv 2408.10536) from a release, without PyTorch; `adapters` are for those who have it."""
 
-from pipeline.batches.loader import Batch, Loader
-from pipeline.batches.release import OpenRelease, open_release, release_store
-from pipeline.batches.settings import Alpha, AlphaOf, BatchSettings
-from pipeline.batches.stream import StreamedRelease, stream_release
+from parallel_qa.pipeline.batch_settings import Alpha, AlphaOf, BatchSettings
+from parallel_qa.pipeline.batches.loader import Batch, Loader
+from parallel_qa.pipeline.batches.opening import OpenRelease, open_release, release_store
+from parallel_qa.pipeline.batches.stream import StreamedRelease, stream_release
 
 __all__ = [
     "Alpha",

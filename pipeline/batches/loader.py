@@ -9,11 +9,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.batches.pairs import Integers, Pairs
-from pipeline.batches.sampling import Draw, Sampler
-from pipeline.batches.settings import BatchSettings, batch_settings
-from pipeline.errors import UserError
-from pipeline.store import fingerprint
+from parallel_qa.pipeline.batch_settings import BatchSettings, batch_settings
+from parallel_qa.pipeline.batches.links import Integers, Pairs
+from parallel_qa.pipeline.batches.sampling import Draw, Sampler
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.store import fingerprint
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches.pairs import Integers, Pairs
-from pipeline.batches.settings import Alpha, BatchSettings
-from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
-from pipeline.progress import log
+from parallel_qa.pipeline.batch_settings import Alpha, BatchSettings
+from parallel_qa.pipeline.batches.links import Integers, Pairs
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.progress import log
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

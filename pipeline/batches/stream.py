@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.batches.loader import Batches, Loader, View, identity
-from pipeline.batches.pairs import Integers, Pairs, pairs_of
-from pipeline.batches.release import release_store
-from pipeline.batches.sampling import MONOLINGUAL, RANDOM, Sampler, Totals, chosen_languages
-from pipeline.batches.settings import BatchSettings
-from pipeline.batches.texts import TABLES, buffers
-from pipeline.errors import UserError
-from pipeline.languages import ENGLISH
-from pipeline.progress import log
-from pipeline.release.manifest import MANIFEST, read_manifest, shards
-from pipeline.store import Store, checked_table
+from parallel_qa.pipeline.batch_settings import BatchSettings
+from parallel_qa.pipeline.batches.links import Integers, Pairs, pairs_of
+from parallel_qa.pipeline.batches.loader import Batches, Loader, View, identity
+from parallel_qa.pipeline.batches.mapped_texts import TABLES, buffers
+from parallel_qa.pipeline.batches.opening import release_store
+from parallel_qa.pipeline.batches.sampling import MONOLINGUAL, RANDOM, Sampler, Totals, chosen_languages
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.progress import log
+from parallel_qa.pipeline.release.layout.manifest import MANIFEST, read_manifest, shards
+from parallel_qa.pipeline.store import Store, checked_table
 
 _READERS = 8
 """Files that are read at a time: those of an object store come slowly one by one."""

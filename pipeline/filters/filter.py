@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline import schema
-from pipeline.filters import policy
-from pipeline.filters.measure import compare, measure
-from pipeline.filters.policy import Reasons
-from pipeline.filters.texts import english_wholes, forward_of, put_together
-from pipeline.languages import LANGUAGES
-from pipeline.progress import Progress
-from pipeline.settings import Settings
-from pipeline.store import Store, fingerprint
-from pipeline.translation import segment, translate
-from pipeline.work import Outcome, Unit, run_units, versions
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.filters.assembly import english_wholes, forward_of, put_together
+from parallel_qa.pipeline.filters.checks.scores import compare, measure
+from parallel_qa.pipeline.filters.policy import Reasons
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.progress import Progress
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.store import Store, fingerprint
+from parallel_qa.pipeline.translation import segment, translate
+from parallel_qa.pipeline.work import Outcome, Unit, run_units, versions
 
 VERSION = 4
 DATA = "texts/00000.parquet"

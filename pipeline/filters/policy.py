@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.settings import Thresholds
+from parallel_qa.pipeline.settings import Thresholds
 
 Hits = NDArray[np.bool_]
 Lengths = NDArray[np.int32]

@@ -1,6 +1,6 @@
 """Make the sample question set and its evaluation set from held-out facts of the phrase book.
 
-    python -m pipeline.sample.questions
+    python -m parallel_qa.pipeline.sample.questions
 
 Both are SQuAD JSON in `pipeline/sample/data/`. The model never saw any of their combinations. A few rows
 are there to fail or to need care, as rows of real sets do.
@@ -14,7 +14,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from pipeline.sample.phrasebook import Fact, PhraseBook, Record, Template, load
+from parallel_qa.pipeline.sample.phrasebook import Fact, PhraseBook, Record, Template, load
 
 DATA = Path(__file__).parent / "data"
 PASSAGES_OF_A_RECORD = 9

@@ -1,6 +1,6 @@
 """Train the sample translation model from scratch on the phrase book (extra `train`).
 
-    python -m pipeline.sample.train
+    python -m parallel_qa.pipeline.sample.train
 
 The result is a Hugging Face checkpoint with the files, the tokenizer class and the architecture of an
 NLLB-200 checkpoint, only smaller, so that the code that converts and runs one runs the other.
@@ -24,10 +24,10 @@ import sentencepiece
 import torch
 from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
 
-from pipeline.languages import LANGUAGES as LANGUAGE_TABLE
-from pipeline.sample.phrasebook import LANGUAGES, PhraseBook, load
-from pipeline.translation.conversion import convert
-from pipeline.translation.hub import SAMPLE
+from parallel_qa.pipeline.languages import LANGUAGES as LANGUAGE_TABLE
+from parallel_qa.pipeline.sample.phrasebook import LANGUAGES, PhraseBook, load
+from parallel_qa.pipeline.translation.conversion import convert
+from parallel_qa.pipeline.translation.model_finding import SAMPLE
 
 CODES = {language: LANGUAGE_TABLE.by_tag(language).code for language in LANGUAGES}
 PAD, EOS, UNK = 1, 2, 3

@@ -12,10 +12,10 @@ import pydantic
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from pipeline.errors import UserError
-from pipeline.hub import REPOSITORY
-from pipeline.languages import ENGLISH, LANGUAGES
-from pipeline.settings import HOUSE, PlainName, Settings, parse
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.hub import REPOSITORY
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.settings import HOUSE, PlainName, Settings, parse
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 
@@ -91,7 +91,7 @@ class RowMapping(_Part):
     """How a row yields a query, its positive passage, and what belongs to them."""
 
     adapter: Literal["natural_questions"] | None = None
-    """A function of `pipeline.sources.adapters` that rows go through first, for what the rest cannot say."""
+    """A function of `parallel_qa.pipeline.sources.adapters` that rows go through first, for what the rest cannot say."""
     group: Expression | None = None
     """Consecutive rows with the same value become one row, with the field `rows` that lists them."""
     explode: dict[str, Expression] = Field(default_factory=dict)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from bs4 import BeautifulSoup
 
-from pipeline.settings import CleaningSettings
+from parallel_qa.pipeline.settings import CleaningSettings
 
 # The patterns are RE2's: they run over a batch in C++, and most texts need no more than that.
 _BROKEN = {

@@ -17,8 +17,8 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline.sources.cleaning import comparable
-from pipeline.sources.words import Numbers, Words, words
+from parallel_qa.pipeline.sources.cleaning import comparable
+from parallel_qa.pipeline.sources.words import Numbers, Words, words
 
 # A word with a capital or a digit that does not begin a sentence.
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<!\w)(?=\w*[A-Z0-9])\w+")
@@ -41,7 +41,7 @@ class Rule:
 
 
 RULES = {"query": Rule(run=2, share=0.6, least=3, names=0.6, common=3), "passage": Rule(run=5, share=0.3, least=5, names=0.0, common=20)}
-"""Raise `pipeline.sources.download.VERSION` with any change of them."""
+"""Raise `parallel_qa.pipeline.sources.prepare.VERSION` with any change of them."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import pyarrow as pa
 import rensa
 from numpy.typing import NDArray
 
-from pipeline.sources.staging import open_database
-from pipeline.sources.words import Words
+from parallel_qa.pipeline.sources.staging import open_database
+from parallel_qa.pipeline.sources.words import Words
 
 SEED = 1
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from pipeline.identification import language_scores
-from pipeline.languages import ENGLISH
-from pipeline.sources.words import Words
+from parallel_qa.pipeline.identification import language_scores
+from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.sources.words import Words
 
 # Words that are frequent in English and in no other language of Latin script: not "was", "for" or "has".
 _FUNCTION_WORDS = (

@@ -11,16 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import UserError
-from pipeline.settings import Settings
-from pipeline.sources.card import Card, RowMapping, load_card
-from pipeline.sources.cleaning import clean
-from pipeline.sources.decontamination import RULES, EvaluationIndex
-from pipeline.sources.fetching import identity
-from pipeline.sources.joined import read_texts, tables_of_beir
-from pipeline.sources.rows import read_rows
-from pipeline.sources.staging import in_batches
-from pipeline.store import fingerprint
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources.card import Card, RowMapping, load_card
+from parallel_qa.pipeline.sources.card_rows import read_rows
+from parallel_qa.pipeline.sources.cleaning import clean
+from parallel_qa.pipeline.sources.decontamination import RULES, EvaluationIndex
+from parallel_qa.pipeline.sources.fetching import identity
+from parallel_qa.pipeline.sources.joined import read_texts, tables_of_beir
+from parallel_qa.pipeline.sources.staging import in_batches
+from parallel_qa.pipeline.store import fingerprint
 
 
 class Evaluation:

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import fsspec
 import httpx2
 
-from pipeline.errors import UserError
-from pipeline.hub import COMMIT, FAILURES, commit_of, fetch_files, file_names, retrying
-from pipeline.settings import Environment
-from pipeline.sources.card import Card, Files, Hub
-from pipeline.store import fingerprint, sha256_of
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.hub import COMMIT, FAILURES, commit_of, fetch_files, file_names, retrying
+from parallel_qa.pipeline.settings import Environment
+from parallel_qa.pipeline.sources.card import Card, Files, Hub
+from parallel_qa.pipeline.store import fingerprint, sha256_of
 
 log = logging.getLogger("parallel_qa")
 _BLOCK = 4 << 20

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import schema
-from pipeline.progress import Progress
-from pipeline.settings import Settings
-from pipeline.sources import fetching
-from pipeline.sources.card import Card, TextTable, load_card
-from pipeline.sources.joined import load_rows, read_table
-from pipeline.sources.pairs import SetAside
-from pipeline.sources.staging import open_database
-from pipeline.store import Store, fingerprint
-from pipeline.work import Unit, versions
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.progress import Progress
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources import fetching
+from parallel_qa.pipeline.sources.card import Card, TextTable, load_card
+from parallel_qa.pipeline.sources.joined import load_rows, read_table
+from parallel_qa.pipeline.sources.records import SetAside
+from parallel_qa.pipeline.sources.staging import open_database
+from parallel_qa.pipeline.store import Store, fingerprint
+from parallel_qa.pipeline.work import Unit, versions
 
 VERSION = 1
 

@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline.sources.card import Card, LinkTable, TextTable
-from pipeline.sources.mapping import MalformedError, Raw, columns, reader
-from pipeline.sources.pairs import Pair, Passage, Rows, SetAside
-from pipeline.sources.reading import raw_rows
-from pipeline.sources.staging import in_batches, open_database
+from parallel_qa.pipeline.sources.card import Card, LinkTable, TextTable
+from parallel_qa.pipeline.sources.mapping import MalformedError, Raw, columns, reader
+from parallel_qa.pipeline.sources.reading import raw_rows
+from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
+from parallel_qa.pipeline.sources.staging import in_batches, open_database
 
 MAX_NEGATIVES = 16
 """Of the negatives of one link so many are kept, the first ones."""

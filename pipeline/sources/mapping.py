@@ -9,9 +9,9 @@ import jmespath
 import jmespath.exceptions
 import sentencex
 
-from pipeline.sources.adapters import ADAPTERS
-from pipeline.sources.card import Excerpt, RowMapping
-from pipeline.sources.pairs import Pair, Passage, Rows, SetAside
+from parallel_qa.pipeline.sources.adapters import ADAPTERS
+from parallel_qa.pipeline.sources.card import Excerpt, RowMapping
+from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
 
 MAX_GROUP = 10_000
 """Rows in one group at most: what is kept in memory at once."""

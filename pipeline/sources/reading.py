@@ -24,11 +24,11 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.errors import UserError
-from pipeline.sources.card import ENDINGS, Card, Files, Format
-from pipeline.sources.fetching import LocalFile, local_files
-from pipeline.sources.mapping import Raw
-from pipeline.sources.pairs import SetAside
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.sources.card import ENDINGS, Card, Files, Format
+from parallel_qa.pipeline.sources.fetching import LocalFile, local_files
+from parallel_qa.pipeline.sources.mapping import Raw
+from parallel_qa.pipeline.sources.records import SetAside
 
 MAX_RECORD = 16 << 20
 """Bytes of one line at most: a longer one is set aside as `record_too_large`, unread."""

@@ -8,10 +8,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
-from pipeline.translation.families import FAMILIES, OPUS, family_of
-from pipeline.translation.models import MODEL_FILE, Model, describe, language_of_name, open_model, vocabulary
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.translation.families import FAMILIES, OPUS, family_of
+from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, describe, language_of_name, open_model, vocabulary
 
 GERMAN = LANGUAGES.find("de")
 _PIECES = sorted({file for family in FAMILIES.values() for file in family.pieces})

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import ctranslate2
 import sentencepiece
 
-from pipeline.errors import UserError
-from pipeline.languages import Language
-from pipeline.settings import Environment, TranslationSettings
-from pipeline.store import fingerprint
-from pipeline.translation.models import Model
-from pipeline.translation.punctuation import restore
-from pipeline.translation.sentences import clauses, needs_model
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import Language
+from parallel_qa.pipeline.settings import Environment, TranslationSettings
+from parallel_qa.pipeline.store import fingerprint
+from parallel_qa.pipeline.translation.models import Model
+from parallel_qa.pipeline.translation.punctuation import restore
+from parallel_qa.pipeline.translation.sentences import clauses, needs_model
 
 _EOS = "</s>"
 _UNKNOWN = "<unk>"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.languages import LANGUAGES, Language
+from parallel_qa.pipeline.languages import LANGUAGES, Language
 
 
 @dataclass(frozen=True)

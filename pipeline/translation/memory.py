@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from pipeline.store import Record, Store
-from pipeline.translation.engine import Translation
-from pipeline.work import Unit
+from parallel_qa.pipeline.store import Record, Store
+from parallel_qa.pipeline.translation.engine import Translation
+from parallel_qa.pipeline.work import Unit
 
 DATA = "sentences/00000.parquet"
 """The file of a unit of translations."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES, Language
-from pipeline.store import fingerprint, sha256_of
-from pipeline.translation.families import FAMILIES, NLLB, Family
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import LANGUAGES, Language
+from parallel_qa.pipeline.store import fingerprint, sha256_of
+from parallel_qa.pipeline.translation.families import FAMILIES, NLLB, Family
 
 MODEL_FILE = "model.json"
 SENTENCEPIECE = NLLB.pieces[0]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from pipeline import schema
-from pipeline.settings import Settings
-from pipeline.sources import download, imported
-from pipeline.store import Store
-from pipeline.translation import segment, translate
-from pipeline.translation.hub import is_ready
-from pipeline.work import Unit
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources import imported
+from parallel_qa.pipeline.sources import prepare as download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation import segment, translate
+from parallel_qa.pipeline.translation.model_finding import is_ready
+from parallel_qa.pipeline.work import Unit
 
 CHARACTERS_PER_TOKEN = 4.2
 """Of English text in NLLB's vocabulary; other scripts have fewer, and an output has about as many tokens as its source."""

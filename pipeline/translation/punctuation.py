@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.languages import Language
+from parallel_qa.pipeline.languages import Language
 
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _ARABIC = "\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff"

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipeline import schema
-from pipeline.languages import ENGLISH, LANGUAGES
-from pipeline.progress import Progress
-from pipeline.settings import Settings
-from pipeline.sources import download, imported
-from pipeline.sources.download import split_rows
-from pipeline.store import Store, fingerprint
-from pipeline.translation.sentences import split
-from pipeline.work import Unit, versions
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.progress import Progress
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources import imported
+from parallel_qa.pipeline.sources import prepare as download
+from parallel_qa.pipeline.sources.prepare import split_rows
+from parallel_qa.pipeline.store import Store, fingerprint
+from parallel_qa.pipeline.translation.sentences import split
+from parallel_qa.pipeline.work import Unit, versions
 
 VERSION = 2
 

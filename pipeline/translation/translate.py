@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import schema
-from pipeline.errors import UserError
-from pipeline.languages import ENGLISH, LANGUAGES, Language
-from pipeline.progress import Progress
-from pipeline.settings import ModelSettings, Settings, TranslationSettings
-from pipeline.store import Record, Store, fingerprint
-from pipeline.translation import memory, segment
-from pipeline.translation.engine import Engine, Translation
-from pipeline.translation.hub import find_model
-from pipeline.translation.memory import DATA
-from pipeline.translation.models import Model
-from pipeline.work import Outcome, Unit, run_units
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES, Language
+from parallel_qa.pipeline.progress import Progress
+from parallel_qa.pipeline.settings import ModelSettings, Settings, TranslationSettings
+from parallel_qa.pipeline.store import Record, Store, fingerprint
+from parallel_qa.pipeline.translation import memory, segment
+from parallel_qa.pipeline.translation.engine import Engine, Translation
+from parallel_qa.pipeline.translation.memory import DATA
+from parallel_qa.pipeline.translation.model_finding import find_model
+from parallel_qa.pipeline.translation.models import Model
+from parallel_qa.pipeline.work import Outcome, Unit, run_units
 
 VERSION = 2
 NOT_CHECKED = Translation("", "not_checked")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import HOUSE
+from parallel_qa.pipeline.settings import HOUSE
 from tests.project import Project, article
 
 ALDO = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")

@@ -6,8 +6,8 @@ import logging
 import pytest
 from rich.console import Console
 
-from flows.display import bars, current_progress
-from pipeline.progress import LogProgress
+from parallel_qa.flows.display import bars, current_progress
+from parallel_qa.pipeline.progress import LogProgress
 
 
 def test_a_finished_unit_is_one_log_line_with_its_rate(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from flows.download import download
-from flows.filter import filter_texts
-from flows.publish import publish
-from flows.refresh import refresh
-from flows.translate import translate
-from pipeline.errors import UserError
-from pipeline.release.publish import publish as publish_stage
-from pipeline.store import Store
-from pipeline.work import Outcome
+from parallel_qa.flows.filter import filter_texts
+from parallel_qa.flows.prepare import download
+from parallel_qa.flows.publish import publish
+from parallel_qa.flows.refresh import refresh
+from parallel_qa.flows.translate import translate
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.release.making.publish import publish as publish_stage
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.work import Outcome
 from tests.project import Project, article
 
 ALDO = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")

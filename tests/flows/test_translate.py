@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from flows.translate import translate as flow
-from pipeline.errors import UserError
-from pipeline.settings import HOUSE, Settings
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation.translate import part_of, translate, units
-from pipeline.work import Outcome
+from parallel_qa.flows.translate import translate as flow
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import HOUSE, Settings
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import part_of, translate, units
+from parallel_qa.pipeline.work import Outcome
 from tests.project import Project, article
 
 WORKER = """
 import sys
-from pipeline.settings import load_settings
-from pipeline.store import Store
-from pipeline.translation.translate import translate
+from parallel_qa.pipeline.settings import load_settings
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import translate
 translate(load_settings(sys.argv[1]), Store(sys.argv[2]), part=sys.argv[3])
 """
 

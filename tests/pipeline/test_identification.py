@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.identification import language_scores, table, voices
-from pipeline.languages import LANGUAGES
-from pipeline.settings import HOUSE
+from parallel_qa.pipeline.identification import language_scores, table, voices
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.settings import HOUSE
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
-from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import LANGUAGES
 
 
 def test_the_table_holds_exactly_the_languages_of_nllb_200() -> None:

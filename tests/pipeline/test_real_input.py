@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.batches import open_release
-from pipeline.filters.filter import filter_texts
-from pipeline.progress import LogProgress
-from pipeline.release.publish import publish
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation.translate import translate
+from parallel_qa.pipeline.batches import open_release
+from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.progress import LogProgress
+from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.settings import HOUSE, load_settings
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import HOUSE, load_settings
 from tests.project import Project
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
-from pipeline.store import Store, fingerprint, parquet_bytes
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.store import Store, fingerprint, parquet_bytes
 
 TABLE = pa.table({"text": ["one", "two", None]})
 
@@ -97,7 +97,7 @@ def test_the_fingerprint_depends_on_every_value_and_not_on_their_order() -> None
 
 def test_a_killed_writer_leaves_no_file_under_a_final_name(tmp_path: Path) -> None:
     script = (
-        "import sys; from pipeline.store import Store; s = Store(sys.argv[1]); i = 0\n"
+        "import sys; from parallel_qa.pipeline.store import Store; s = Store(sys.argv[1]); i = 0\n"
         "while True:\n    s.write(f'data/{i % 7}', bytes([i % 251]) * 3_000_000); i += 1\n    print(i, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -7,18 +7,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.batches import open_release, release_store
-from pipeline.errors import UserError
-from pipeline.filters.filter import filter_texts
-from pipeline.release import publish as publishing
-from pipeline.release.diff import diff
-from pipeline.release.export import export
-from pipeline.release.publish import publish
-from pipeline.release.verify import verify
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation.translate import translate
-from pipeline.work import Outcome
+from parallel_qa.pipeline.batches import open_release, release_store
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.release.making import publish as publishing
+from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.release.reading.diff import diff
+from parallel_qa.pipeline.release.reading.verify import verify
+from parallel_qa.pipeline.release.sharing.export import export
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import translate
+from parallel_qa.pipeline.work import Outcome
 from tests.project import Project, article
 
 ALDO = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import schema
-from pipeline.batches import OpenRelease, open_release
-from pipeline.release.manifest import FORMAT, sealed
-from pipeline.store import Store, json_bytes, parquet_bytes
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.batches import OpenRelease, open_release
+from parallel_qa.pipeline.release.layout.manifest import FORMAT, sealed
+from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
 
 LANGUAGES = ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches import Batch, OpenRelease, open_release
-from pipeline.errors import UserError
+from parallel_qa.pipeline.batches import Batch, OpenRelease, open_release
+from parallel_qa.pipeline.errors import UserError
 
 SIZE = 16
 

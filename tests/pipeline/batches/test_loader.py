@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches import Batch, OpenRelease, open_release
-from pipeline.batches.settings import Alpha
-from pipeline.errors import UserError
+from parallel_qa.pipeline.batch_settings import Alpha
+from parallel_qa.pipeline.batches import Batch, OpenRelease, open_release
+from parallel_qa.pipeline.errors import UserError
 
 SIZE = 16
 
@@ -58,8 +58,8 @@ def test_no_example_is_a_false_negative_of_another(made_release: OpenRelease, gi
 def test_a_query_with_two_answers_keeps_both_out_of_a_batch(make_release: Callable[..., Path]) -> None:
     from dataclasses import replace
 
-    from pipeline.batches.sampling import Sampler
-    from pipeline.batches.settings import BatchSettings
+    from parallel_qa.pipeline.batch_settings import BatchSettings
+    from parallel_qa.pipeline.batches.sampling import Sampler
 
     release = open_release(make_release(sources={"only": 12}, per_passage=1, survival=1.0))
     links = release.columns.links.copy()

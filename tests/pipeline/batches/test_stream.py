@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches import Batch, OpenRelease, StreamedRelease, open_release, stream_release
-from pipeline.batches.stream import _Block
-from pipeline.errors import UserError
-from pipeline.release.manifest import sealed
+from parallel_qa.pipeline.batches import Batch, OpenRelease, StreamedRelease, open_release, stream_release
+from parallel_qa.pipeline.batches.stream import _Block
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.release.layout.manifest import sealed
 from tests.pipeline.batches.conftest import write_release
 
 SIZE = 16
@@ -145,8 +145,8 @@ def test_a_stream_from_s3_is_that_of_the_same_files_on_disk(folder: Path, bucket
 
 WORKERS = """
 import sys, torch
-from pipeline.batches import stream_release
-from pipeline.batches.torch import BatchDataset
+from parallel_qa.pipeline.batches import stream_release
+from parallel_qa.pipeline.batches.adapters.data_loading import BatchDataset
 
 loader = stream_release(sys.argv[1], 2).loader(batch_size=16, seed=2)
 loader.batch(0, 0)

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
-from pipeline import schema
-from pipeline.filters.filter import Shard, comparisons, decide, filter_texts, shards, units
-from pipeline.filters.measure import compare
-from pipeline.filters.round_trip import chrf_scores
-from pipeline.filters.texts import english_wholes
-from pipeline.identification import language_scores
-from pipeline.languages import LANGUAGES
-from pipeline.settings import FilterException, FilterSettings
-from pipeline.sources.download import units as download_units
-from pipeline.tally import Tally
-from pipeline.work import Outcome
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.filters.assembly import english_wholes
+from parallel_qa.pipeline.filters.checks.round_trip import chrf_scores
+from parallel_qa.pipeline.filters.checks.scores import compare
+from parallel_qa.pipeline.filters.filter import Shard, comparisons, decide, filter_texts, shards, units
+from parallel_qa.pipeline.identification import language_scores
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.settings import FilterException, FilterSettings
+from parallel_qa.pipeline.sources.prepare import units as download_units
+from parallel_qa.pipeline.tally import Tally
+from parallel_qa.pipeline.work import Outcome
 from tests.conftest import Run
 
 

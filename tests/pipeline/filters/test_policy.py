@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import schema
-from pipeline.filters.policy import REASONS, all_reasons, hits, reasons
-from pipeline.settings import FilterSettings
-from pipeline.tally import Tally
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.filters.policy import REASONS, all_reasons, hits, reasons
+from parallel_qa.pipeline.settings import FilterSettings
+from parallel_qa.pipeline.tally import Tally
 
 SHORT, LONG = "A short text.", "A long text. " * 10
 

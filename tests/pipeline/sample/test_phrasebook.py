@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.sample import phrasebook
-from pipeline.sample.phrasebook import HELD_OUT_SHARE, LANGUAGES, PHRASES, PhraseBookError, load
-from pipeline.sample.train import pairs
+from parallel_qa.pipeline.sample import phrasebook
+from parallel_qa.pipeline.sample.phrasebook import HELD_OUT_SHARE, LANGUAGES, PHRASES, PhraseBookError, load
+from parallel_qa.pipeline.sample.train import pairs
 
 BOOK = load()
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 
-from pipeline.sample.phrasebook import load
-from pipeline.sample.questions import DATA, build
-from pipeline.sample.train import pairs
-from pipeline.translation.sentences import split
+from parallel_qa.pipeline.sample.phrasebook import load
+from parallel_qa.pipeline.sample.questions import DATA, build
+from parallel_qa.pipeline.sample.train import pairs
+from parallel_qa.pipeline.translation.sentences import split
 
 
 def test_the_committed_sets_are_those_that_the_generator_makes() -> None:

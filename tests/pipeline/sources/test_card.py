@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.settings import EVALUATION, HOUSE, load_settings
-from pipeline.sources.card import load_card, shipped_cards
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import EVALUATION, HOUSE, load_settings
+from parallel_qa.pipeline.sources.card import load_card, shipped_cards
 from tests.project import Project
 
 GOOD = {"format": "squad", "files": ["questions.json"], "licence": "CC0-1.0"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.settings import CleaningSettings
-from pipeline.sources.cleaning import broken, clean, comparable, faults
+from parallel_qa.pipeline.settings import CleaningSettings
+from parallel_qa.pipeline.sources.cleaning import broken, clean, comparable, faults
 
 TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8")))
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.cleaning import comparable
-from pipeline.sources.decontamination import EvaluationIndex, Hit
-from pipeline.sources.words import words
+from parallel_qa.pipeline.sources.cleaning import comparable
+from parallel_qa.pipeline.sources.decontamination import EvaluationIndex, Hit
+from parallel_qa.pipeline.sources.words import words
 
 PASSAGE = (
     "The bridge of Marlo was finished in 1642 after nine years of work. It has seven arches of red stone, and until the great flood "

@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.sources.cleaning import comparable
-from pipeline.sources.download import download, units
-from pipeline.sources.duplicates import NEARNESS, bands, nearly_equal
-from pipeline.sources.words import words
-from pipeline.store import Store, parquet_bytes
+from parallel_qa.pipeline.sources.cleaning import comparable
+from parallel_qa.pipeline.sources.duplicates import NEARNESS, bands, nearly_equal
+from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.sources.words import words
+from parallel_qa.pipeline.store import Store, parquet_bytes
 from tests.project import Project
 
 TEA = "Tea grows here."

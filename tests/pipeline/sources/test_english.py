@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.sources.cleaning import comparable
-from pipeline.sources.english import foreign
-from pipeline.sources.words import words
+from parallel_qa.pipeline.sources.cleaning import comparable
+from parallel_qa.pipeline.sources.english import foreign
+from parallel_qa.pipeline.sources.words import words
 
 
 def judged(texts: list[str]) -> list[bool]:

@@ -12,13 +12,13 @@ import pytest
 import s3fs
 from tenacity import wait_none
 
-import pipeline.hub
-from pipeline.errors import UserError
-from pipeline.settings import Environment
-from pipeline.sources.card import load_card
-from pipeline.sources.download import download, units
-from pipeline.sources.fetching import identity, local_files
-from pipeline.store import Store, sha256_of
+import parallel_qa.pipeline.hub
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import Environment
+from parallel_qa.pipeline.sources.card import load_card
+from parallel_qa.pipeline.sources.fetching import identity, local_files
+from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.store import Store, sha256_of
 from tests.project import Project, article
 
 FILES = [article("Salt is mined in the north. It is white.", ("What is mined?", "Salt"))]
@@ -66,7 +66,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{served.server_port}/set/questions.json?token=secret"
     threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setattr(pipeline.hub, "WAIT", wait_none())
+    monkeypatch.setattr(parallel_qa.pipeline.hub, "WAIT", wait_none())
     monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     yield state

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.filters.filter import decide, filter_texts
-from pipeline.release.publish import publish
-from pipeline.settings import Settings
-from pipeline.sources import imported
-from pipeline.sources.download import download, units
-from pipeline.store import Store
-from pipeline.translation import segment
-from pipeline.translation import translate as translating
-from pipeline.translation.translate import translate
+from parallel_qa.pipeline.filters.filter import decide, filter_texts
+from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources import imported
+from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation import segment
+from parallel_qa.pipeline.translation import translate as translating
+from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 ENGLISH = {

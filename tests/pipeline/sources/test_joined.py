@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.sources.card import load_card
-from pipeline.sources.evaluation import evaluation_of
-from pipeline.sources.joined import read_texts
-from pipeline.sources.pairs import Pair, Passage, SetAside
-from pipeline.sources.rows import read_rows
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.sources.card import load_card
+from parallel_qa.pipeline.sources.card_rows import read_rows
+from parallel_qa.pipeline.sources.evaluation import evaluation_of
+from parallel_qa.pipeline.sources.joined import read_texts
+from parallel_qa.pipeline.sources.records import Pair, Passage, SetAside
 from tests.project import Project
 
 

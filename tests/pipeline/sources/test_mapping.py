@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.card import Excerpt, RowMapping
-from pipeline.sources.mapping import MAX_GROUP, SQUAD, Mapper, Raw, columns, excerpt
-from pipeline.sources.pairs import Pair, Passage, SetAside
+from parallel_qa.pipeline.sources.card import Excerpt, RowMapping
+from parallel_qa.pipeline.sources.mapping import MAX_GROUP, SQUAD, Mapper, Raw, columns, excerpt
+from parallel_qa.pipeline.sources.records import Pair, Passage, SetAside
 
 
 def mapped(mapping: dict[str, object], *rows: dict[str, object]) -> list[Pair | SetAside]:

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.sources import reading
-from pipeline.sources.card import load_card
-from pipeline.sources.download import download, units
-from pipeline.sources.mapping import Raw
-from pipeline.sources.pairs import SetAside
-from pipeline.sources.reading import raw_rows
-from pipeline.sources.rows import read_rows
-from pipeline.store import Store
-from pipeline.work import Outcome
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.sources import reading
+from parallel_qa.pipeline.sources.card import load_card
+from parallel_qa.pipeline.sources.card_rows import read_rows
+from parallel_qa.pipeline.sources.mapping import Raw
+from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.sources.reading import raw_rows
+from parallel_qa.pipeline.sources.records import SetAside
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.work import Outcome
 from tests.project import Project, article
 
 ROWS = {"query": "q", "passage": "p"}

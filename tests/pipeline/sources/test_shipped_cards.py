@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from pipeline.errors import UserError
-from pipeline.settings import EVALUATION, HOUSE
-from pipeline.sources.card import Card, Hub, read_card, shipped_cards
-from pipeline.sources.evaluation import Evaluation
-from pipeline.sources.fetching import pin
-from pipeline.sources.pairs import Pair, Passage, SetAside
-from pipeline.sources.rows import read_rows
+from parallel_qa.flows.cli import app
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import EVALUATION, HOUSE
+from parallel_qa.pipeline.sources.card import Card, Hub, read_card, shipped_cards
+from parallel_qa.pipeline.sources.card_rows import read_rows
+from parallel_qa.pipeline.sources.evaluation import Evaluation
+from parallel_qa.pipeline.sources.fetching import pin
+from parallel_qa.pipeline.sources.records import Pair, Passage, SetAside
 from tests.loopback_hub import LoopbackHub
 from tests.pipeline.sources.shapes import SHAPES, STORY, mteb
 

@@ -5,7 +5,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.words import words
+from parallel_qa.pipeline.sources.words import words
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "salt", "été"]), max_size=12).map(" ".join) | st.none(), max_size=20)
 

@@ -7,13 +7,13 @@ import ctranslate2
 import pytest
 import sentencepiece
 
-from pipeline.errors import UserError
-from pipeline.languages import ENGLISH, LANGUAGES
-from pipeline.settings import TranslationSettings
-from pipeline.translation import engine as engines
-from pipeline.translation.engine import Engine
-from pipeline.translation.hub import SAMPLE
-from pipeline.translation.models import SENTENCEPIECE, open_model
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.settings import TranslationSettings
+from parallel_qa.pipeline.translation import engine as engines
+from parallel_qa.pipeline.translation.engine import Engine
+from parallel_qa.pipeline.translation.model_finding import SAMPLE
+from parallel_qa.pipeline.translation.models import SENTENCEPIECE, open_model
 
 GERMAN = LANGUAGES.find("de")
 SENTENCES = [

@@ -10,12 +10,12 @@ import ctranslate2
 import pytest
 import sentencepiece
 
-from pipeline.errors import UserError
-from pipeline.languages import ENGLISH, LANGUAGES
-from pipeline.settings import TranslationSettings
-from pipeline.translation.conversion import convert
-from pipeline.translation.engine import Engine
-from pipeline.translation.families import FAMILIES, M2M, NLLB, OPUS, family_of
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.settings import TranslationSettings
+from parallel_qa.pipeline.translation.conversion import convert
+from parallel_qa.pipeline.translation.engine import Engine
+from parallel_qa.pipeline.translation.families import FAMILIES, M2M, NLLB, OPUS, family_of
 from tests.family_checkpoints import m2m100, madlad, opus
 
 GERMAN, TRADITIONAL = LANGUAGES.find("de"), LANGUAGES.find("zho_Hant")

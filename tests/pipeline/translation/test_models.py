@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from pipeline.errors import UserError
-from pipeline.settings import TranslationSettings
-from pipeline.translation.hub import SAMPLE, find_model
-from pipeline.translation.models import REQUIRED, open_model
+from parallel_qa.flows.cli import app
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.settings import TranslationSettings
+from parallel_qa.pipeline.translation.model_finding import SAMPLE, find_model
+from parallel_qa.pipeline.translation.models import REQUIRED, open_model
 
 
 def test_the_sample_model_is_the_one_described() -> None:

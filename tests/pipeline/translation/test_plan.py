@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from flows.cli import app
-from pipeline.sources.download import download
-from pipeline.store import Store
-from pipeline.translation.plan import plan
-from pipeline.translation.translate import translate
+from parallel_qa.flows.cli import app
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.plan import plan
+from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project, article
 
 TOWN = article("Marlo is a small town in the north of Orso.", ("When was the town of Marlo in Orso founded?", "1642"))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.languages import LANGUAGES
-from pipeline.translation.punctuation import restore
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.translation.punctuation import restore
 
 
 @pytest.mark.parametrize(

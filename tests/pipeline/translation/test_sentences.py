@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.translation.sentences import clauses, join, needs_model, split
+from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model, split
 
 PARTS = ["Dr. Ada", "1.5 km", "Yes!", "No?", "a", ".", "…", "\n", "\n\n", " ", "  ", "\t", "e.g.", "\u3000", "“Oh.”", "é"]
 prose = st.lists(st.sampled_from(PARTS))

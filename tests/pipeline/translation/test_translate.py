@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from pipeline.errors import UserError
-from pipeline.filters.filter import decide, filter_texts, shards
-from pipeline.languages import ENGLISH, LANGUAGES
-from pipeline.progress import LogProgress
-from pipeline.settings import HOUSE
-from pipeline.sources.download import download
-from pipeline.sources.download import units as download_units
-from pipeline.store import Store, sha256_of
-from pipeline.translation import segment
-from pipeline.translation.engine import Engine
-from pipeline.translation.hub import SAMPLE
-from pipeline.translation.sentences import needs_model
-from pipeline.translation.translate import DATA, model_of, translate, units
-from pipeline.work import Outcome
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.filters.filter import decide, filter_texts, shards
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.progress import LogProgress
+from parallel_qa.pipeline.settings import HOUSE
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.sources.prepare import units as download_units
+from parallel_qa.pipeline.store import Store, sha256_of
+from parallel_qa.pipeline.translation import segment
+from parallel_qa.pipeline.translation.engine import Engine
+from parallel_qa.pipeline.translation.model_finding import SAMPLE
+from parallel_qa.pipeline.translation.sentences import needs_model
+from parallel_qa.pipeline.translation.translate import DATA, model_of, translate, units
+from parallel_qa.pipeline.work import Outcome
 from tests.conftest import Run
 from tests.project import Project, article
 

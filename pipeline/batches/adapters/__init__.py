@@ -1,0 +1,1 @@
+"""The loader for training libraries."""

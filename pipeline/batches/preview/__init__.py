@@ -1,0 +1,1 @@
+"""What training would see: shares that were drawn beside those to expect."""

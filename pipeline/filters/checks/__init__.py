@@ -1,0 +1,1 @@
+"""One module a check: a batch of texts in, a column of scores out."""

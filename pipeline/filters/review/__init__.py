@@ -1,0 +1,1 @@
+"""Looking at scores: thresholds proposed from them, what people think of texts, the report."""

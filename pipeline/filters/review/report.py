@@ -1,0 +1,234 @@
+"""The report: one HTML page about a filtered run that needs nothing beside it.
+
+Everything that comes from texts goes into the page as JSON and is shown as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from parallel_qa.pipeline import pages
+from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.filters.assembly import english_wholes, whole
+from parallel_qa.pipeline.filters.filter import Shard, shards
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.settings import Settings, Thresholds
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.tally import Tally
+
+_BINS = 40
+_RANGES = {
+    "repetition": (0.0, 1.0),
+    "script": (0.0, 1.0),
+    "copied": (0.0, 1.0),
+    "untranslated": (0.0, 1.0),
+    "marks": (0.0, 1.0),
+    "sentences": (0.0, 1.0),
+    "numbers": (0.0, 1.0),
+    "names": (0.0, 1.0),
+    "log_probability": (-4.0, 0.0),
+    "answers": (0.0, 100.0),
+    "round_trip": (0.0, 100.0),
+    "chrf": (0.0, 100.0),
+    "token_sort": (0.0, 100.0),
+    "length_ratio": (0.0, 2.5),
+    "length_outlier": (0.0, 2.5),
+    "chrf_outlier": (-60.0, 60.0),
+}
+"""Scores that are drawn, with the ends of their axis; what lies beyond is drawn at the end."""
+
+
+def report_page(settings: Settings, store: Store, rows: int = 100) -> str:
+    """The report of a run that was filtered, as HTML.
+
+    It shows `rows` texts of each source and table in all languages side by side, and as many rejected ones of each language and
+    reason, always the same ones. Raises UserError where the run was not filtered.
+    """
+    seen = _Seen(settings, rows)
+    for shard in shards(settings, store):
+        seen.add(shard, store)
+    content = {
+        "name": settings.name,
+        "languages": [
+            {"code": code, "name": language.name, "tag": language.tag, "direction": "rtl" if language.right_to_left else "ltr"}
+            for code, language in ((code, LANGUAGES.find(code)) for code in settings.languages)
+        ],
+        "reasons": policy.REASONS,
+        "texts": seen.texts(),
+        "rejected": seen.rejected_texts(),
+    }
+    return pages.render(
+        "parallel_qa.pipeline.filters.review",
+        "report.html.jinja",
+        seen.figures(),
+        name=settings.name,
+        counts=seen.counts(),
+        content=pages.script_json(content),
+    )
+
+
+@dataclass(order=True)
+class _Chosen:
+    """A text that the page may show; those with the smallest numbers are."""
+
+    number: int
+    place: tuple[int, int]
+    text: dict[str, Any] = field(compare=False)
+
+
+class _Seen:
+    """What the page needs of a run, gathered shard by shard."""
+
+    def __init__(self, settings: Settings, most: int) -> None:
+        self._settings = settings
+        self._most = most
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._histograms: dict[tuple[str, str], NDArray[np.int64]] = {}
+        self._side_by_side: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
+        self._rejected: dict[tuple[str, str], list[_Chosen]] = defaultdict(list)
+        self._shards = 0
+
+    def add(self, shard: Shard, store: Store) -> None:
+        """Look at one shard in one language."""
+        _, code, table = shard.key
+        scored, english = shard.read(store), shard.english(store)
+        hits = policy.hits(scored, english, self._settings.filters.of(code, table))
+        reasons = policy.first_reasons(hits)
+        self._tallies[shard.key] = self._tallies.get(shard.key, Tally()) + Tally.of(reasons)
+        for name, (low, high) in _RANGES.items():
+            scores = policy.score(scored, name)
+            counts, _ = np.histogram(np.clip(scores[~np.isnan(scores)], low, high), _BINS, (low, high))
+            self._histograms[name, code] = self._histograms.get((name, code), np.zeros(_BINS, np.int64)) + counts
+        numbers = np.array([xxhash.xxh3_64_intdigest(text_id.encode()) for text_id in scored["id"].to_pylist()], dtype=np.uint64)
+        self._choose_shown(shard, scored, english, hits, numbers)
+        self._choose_rejected(shard, scored, english, hits, reasons, numbers)
+        self._shards += 1
+
+    def _choose_shown(
+        self, shard: Shard, scored: pa.Table, english: pa.Table, hits: dict[str, policy.Hits], numbers: NDArray[np.uint64]
+    ) -> None:
+        """The same texts in every language, as they are chosen by their ids."""
+        source, code, table = shard.key
+        shown = self._side_by_side[source, table]
+        for row in np.argsort(numbers, kind="stable")[: self._most].tolist():
+            [text] = _texts(shard, scored, english, hits, [row])
+            entry = shown.setdefault(text["id"], {"number": int(numbers[row]), "source": source, **_only(text, "id", "table", "english")})
+            entry.setdefault("in", {})[code] = _only(text, "text", "back", "reasons", "scores")
+        if len(shown) > self._most:
+            for text_id in sorted(shown, key=lambda text_id: shown[text_id]["number"])[self._most :]:
+                del shown[text_id]
+
+    def _choose_rejected(
+        self,
+        shard: Shard,
+        scored: pa.Table,
+        english: pa.Table,
+        hits: dict[str, policy.Hits],
+        reasons: policy.Reasons,
+        numbers: NDArray[np.uint64],
+    ) -> None:
+        source, code, _ = shard.key
+        for reason in {reason for reason in reasons if reason}:
+            heap = self._rejected[code, reason]
+            rows = np.array([row for row, why in enumerate(reasons) if why == reason])
+            chosen = rows[np.argsort(numbers[rows], kind="stable")[: self._most]].tolist()
+            for row, text in zip(chosen, _texts(shard, scored, english, hits, chosen), strict=True):
+                # The worst first: those that most checks reject.
+                rank = -len(text["reasons"]) << 64 | int(numbers[row])
+                heap.append(_Chosen(rank, (self._shards, row), {"source": source, "language": code, "reason": reason, **text}))
+            self._rejected[code, reason] = heapq.nsmallest(self._most, heap)
+
+    def counts(self) -> list[dict[str, Any]]:
+        """One row a source, language and table."""
+        return [
+            {
+                "source": source,
+                "language": LANGUAGES.find(code).name,
+                "table": table,
+                "read": tally.read,
+                "kept": tally.kept,
+                "share": f"{100 * tally.kept / max(tally.read, 1):.1f}",
+                "reasons": ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common()),
+            }
+            for (source, code, table), tally in sorted(self._tallies.items())
+        ]
+
+    def figures(self) -> Iterable[go.Figure]:
+        """One a score that any text has: a line a language, and the thresholds."""
+        for name, (low, high) in _RANGES.items():
+            lines = {code: self._histograms[name, code] for code in self._settings.languages if self._histograms[name, code].any()}
+            if not lines:
+                continue
+            figure = pages.figure(name)
+            figure.update_yaxes(title="% of texts")
+            figure.update_xaxes(range=[low - 0.02 * (high - low), high + 0.02 * (high - low)])
+            edges = np.linspace(low, high, _BINS + 1)
+            for code, counts in lines.items():
+                shares = 100 * counts / counts.sum()
+                steps = [*shares.round(3).tolist(), round(float(shares[-1]), 3)]
+                figure.add_scatter(x=edges.tolist(), y=steps, name=LANGUAGES.find(code).name, mode="lines", line_shape="hv")
+            for limit, label in self._limits(name):
+                figure.add_vline(x=limit, line_dash="dash", annotation_text=label, annotation_font_size=10)
+            yield figure
+
+    def _limits(self, name: str) -> list[tuple[float, str]]:
+        """The thresholds on a score: those for all texts, and those of exceptions."""
+        found: dict[tuple[float, str], None] = {}
+        plain: Thresholds = self._settings.filters
+        for rule in policy.RULES:
+            if rule.score != name:
+                continue
+            limit = rule.limit(plain)
+            if limit is not None:
+                found[limit, rule.setting] = None
+            for exception in self._settings.filters.exceptions:
+                value = exception.thresholds().get(rule.setting)
+                if value is not None:
+                    who = " ".join(filter(None, (exception.for_language, exception.for_kind)))
+                    found[float(value), f"{rule.setting} {who}".strip()] = None
+        return list(found)
+
+    def texts(self) -> list[dict[str, Any]]:
+        """Texts in all languages, in an order by chance that is always the same; those that no language kept are left out."""
+        every = [entry for shown in self._side_by_side.values() for entry in shown.values()]
+        kept = [entry for entry in every if any(not other["reasons"] for other in entry["in"].values())]
+        ordered = sorted(kept, key=lambda entry: (entry["number"], entry["source"], entry["table"]))
+        return [{name: value for name, value in entry.items() if name != "number"} for entry in ordered]
+
+    def rejected_texts(self) -> list[dict[str, Any]]:
+        """Rejected texts, by language and reason; the worst first."""
+        return [chosen.text for key in sorted(self._rejected) for chosen in sorted(self._rejected[key])]
+
+
+def _texts(shard: Shard, scored: pa.Table, english: pa.Table, hits: dict[str, policy.Hits], rows: list[int]) -> list[dict[str, Any]]:
+    """The rows as the page has them."""
+    taken, source = scored.take(pa.array(rows, pa.int64())), english_wholes(english.take(pa.array(rows, pa.int64())))
+    names = [name for name in _RANGES if name in taken.column_names] + ["language", "ending", "faults"]
+    scores = {name: taken[name].to_pylist() for name in names}
+    titles = taken["title"].to_pylist() if "title" in taken.column_names else [""] * len(rows)
+    return [
+        {
+            "id": taken["id"][place].as_py(),
+            "table": shard.key[2],
+            "english": source[place],
+            "text": None if (text := taken["text"][place].as_py()) is None else whole(titles[place] or "", text),
+            "back": taken["back_translation"][place].as_py(),
+            "reasons": reasons,
+            "scores": {name: round(float(column[place]), 3) for name, column in scores.items() if column[place] is not None},
+        }
+        for place, reasons in enumerate(policy.all_reasons(hits, rows))
+    ]
+
+
+def _only(text: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: text[name] for name in names}

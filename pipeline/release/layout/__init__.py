@@ -1,0 +1,1 @@
+"""What a release looks like: its manifest and the order of its rows."""

@@ -1,0 +1,1 @@
+"""From scored texts to the files of a release."""

@@ -1,0 +1,132 @@
+"""The dataset card of a release: a README.md that Hugging Face tools read too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import jinja2
+import pyarrow as pa
+import yaml
+
+from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.store import Store
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("parallel_qa.pipeline.release.making", "templates"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=jinja2.StrictUndefined,
+    autoescape=False,  # noqa: S701  Markdown, not a page; `_cell` escapes what comes from rows
+)
+
+
+def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[str, Any]) -> str:
+    """The card for the release in `folder`, whose tables are written and whose manifest is `manifest`."""
+    return _TEMPLATES.get_template("README.md.jinja").render(
+        front_matter=yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True),
+        manifest=manifest,
+        name=settings.name,
+        languages=[LANGUAGES.find(code) for code in manifest["languages"]],
+        counts=_counts(manifest),
+        reasons=_reasons(manifest),
+        example=_example(store, folder, manifest),
+        english=ENGLISH,
+        evaluation_rows=sum(sum(fell.values()) for fell in manifest["evaluation"]["rows_set_aside"].values()),
+    )
+
+
+def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
+    configs = [
+        {"config_name": f"{table}-{code}", "data_files": [{"split": "train", "path": f"{table}/{code}/*.parquet"}]}
+        for table in schema.TEXTS
+        for code in manifest["languages"]
+    ]
+    configs += [
+        {"config_name": f"rejected-{code}", "data_files": [{"split": "train", "path": f"rejected/{code}/*/*.parquet"}]}
+        for code in manifest["languages"][1:]
+    ]
+    pairs = {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/*.parquet"}], "default": True}
+    return {
+        **_licence(manifest["licence"]),
+        "language": [LANGUAGES.find(code).tag for code in manifest["languages"]],
+        "multilinguality": "translation",
+        "task_categories": ["text-retrieval", "question-answering"],
+        "size_categories": [_size(manifest["rows"]["pairs"])],
+        "tags": ["parallel", "machine-translated", "cross-lingual"],
+        "configs": [pairs, *configs],
+    }
+
+
+_HUB_LICENCES = frozenset(
+    ["apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
+)
+_SIZES = {3: "n<1K", 4: "1K<n<10K", 5: "10K<n<100K", 6: "100K<n<1M", 7: "1M<n<10M", 8: "10M<n<100M"}
+"""What the hub calls fewer than ten to the power of so many rows."""
+
+
+def _licence(expression: str) -> dict[str, str]:
+    """The licence as the hub writes it: its own name for one that it knows."""
+    known = expression.lower() in _HUB_LICENCES
+    return {"license": expression.lower()} if known else {"license": "other", "license_name": expression}
+
+
+def _size(pairs: int) -> str:
+    return next((name for power, name in _SIZES.items() if pairs < 10**power), "100M<n<1B")
+
+
+def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a source and language: name, and read and kept of each table."""
+    return [
+        {"source": source, "language": LANGUAGES.find(code), **counts}
+        for source, facts in manifest["sources"].items()
+        for code, counts in ((code, facts["languages"][code]) for code in manifest["languages"][1:])
+    ]
+
+
+def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """(where, reason, count), most frequent first."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for facts in manifest["sources"].values():
+        totals.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
+        for counts in facts["languages"].values():
+            for table, name in (("queries", "query"), ("passages", "passage")):
+                totals.update({(name, reason): count for reason, count in counts[table]["rejected"].items()})
+    return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _example(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
+    """Of the first block with a pair that lies in it, the first one that survived in most languages, in every language that has it."""
+    starts = dict.fromkeys(schema.TEXTS, 0)
+    for block in range(manifest["blocks"]):
+        rows = {table: _shard(store, folder, f"{table}/{ENGLISH.code}", block).num_rows for table in schema.TEXTS}
+        pairs = _shard(store, folder, "pairs", block).slice(0, 1000).to_pylist()
+        inside = [pair for pair in pairs if 0 <= pair["passage_row"] - starts["passages"] < rows["passages"]]
+        if inside:
+            break
+        starts = {table: starts[table] + rows[table] for table in schema.TEXTS}
+    else:
+        return []
+    best = max(inside, key=lambda pair: int(pair["query_langs"] & pair["passage_langs"]).bit_count())
+    examples = []
+    for code in manifest["languages"]:
+        query, passage = (
+            _shard(store, folder, f"{table}/{code}", block)["text"][best[column] - starts[table]].as_py()
+            for table, column in (("queries", "query_row"), ("passages", "passage_row"))
+        )
+        if query is not None and passage is not None:
+            examples.append({"language": LANGUAGES.find(code).name, "query": _cell(query), "passage": _cell(passage)})
+    return examples
+
+
+def _shard(store: Store, folder: str, table: str, number: int) -> pa.Table:
+    return store.read_parquet(f"{folder}/{table}/{number:05d}.parquet")
+
+
+def _cell(text: str) -> str:
+    """`text` so that a Markdown table shows it as it is."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")
+    return " ".join(escaped.split())

@@ -1,0 +1,1 @@
+"""A finished release: read by row, checked, compared."""

@@ -1,0 +1,99 @@
+"""A release read by row: texts of one language mapped into memory, pairs in order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.release.layout.manifest import MANIFEST, read_manifest, shards
+from parallel_qa.pipeline.store import Store, checked_table
+
+_WHOLE = pa.schema([("id", pa.string()), ("title", pa.large_string()), ("text", pa.large_string())])
+
+
+class Reader:
+    """A release in its folder; every file is checked when it is read."""
+
+    def __init__(self, store: Store, scratch: Path) -> None:
+        """`scratch` is a local folder for mapped texts. Raises UserError where `store` is no release."""
+        self._store = store
+        self._scratch = scratch
+        self.manifest: dict[str, Any] = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
+        self.languages: list[str] = self.manifest["languages"]
+
+    def language(self, name: str) -> str:
+        """The NLLB code of a language of the release. Raises UserError where it has no such language."""
+        code = LANGUAGES.find(name).code
+        if code not in self.languages:
+            raise UserError(f"{code} is not in this release, which has {', '.join(self.languages)}")
+        return code
+
+    def shards(self, folder: str) -> Iterator[pa.Table]:
+        """The files of a table, in order."""
+        for name in shards(self.manifest, folder):
+            yield checked_table(self._store, name, self.manifest["files"][name]["sha256"])
+
+    def texts(self, table: str, code: str) -> pa.Table:
+        """`id`, `title` and `text` of every row of "queries" or "passages" in one language, mapped from a file."""
+        file = self._scratch / f"{table}-{code}.arrow"
+        if not file.exists():
+            making = file.with_suffix(f".{os.getpid()}.part")
+            with pa.ipc.new_file(str(making), _WHOLE) as writer:
+                for shard in self.shards(f"{table}/{code}"):
+                    title = shard["title"] if "title" in shard.column_names else pa.repeat("", len(shard))
+                    columns = {"id": shard["id"], "title": title, "text": shard["text"]}
+                    writer.write_table(pa.table(columns).cast(_WHOLE))
+            making.replace(file)  # another process may read it, or make it too
+        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+
+    def pairs(self, query: str, passage: str) -> Iterator[pa.Table]:
+        """The pairs whose query survived in one language and whose passage in the other, shard by shard."""
+        bits = [self.languages.index(code) for code in (query, passage)]
+        for shard in self.shards("pairs"):
+            survived = [(shard[name].to_numpy() >> bit) & 1 for name, bit in zip(("query_langs", "passage_langs"), bits, strict=True)]
+            yield shard.filter(pa.array((survived[0] & survived[1]).astype(bool)))
+
+
+def whole_texts(texts: pa.Table, rows: Sequence[int] | NDArray[np.int64]) -> list[str | None]:
+    """Title and text of `rows` as one, as a retriever reads them; None for a text that was rejected."""
+    taken = texts.take(pa.array(rows, pa.int64()))
+    titled = pc.binary_join_element_wise(taken["title"], taken["text"], pa.scalar(": ", pa.large_string()))
+    joined: list[str | None] = pc.if_else(pc.fill_null(pc.equal(taken["title"], ""), True), taken["text"], titled).to_pylist()
+    return joined
+
+
+def directions_of(store: Store, given: Sequence[str], everything: bool) -> list[tuple[str, str]] | None:
+    """Languages of query and passage from what a user wrote: "de-en" (of tags with a dash in them "zh-Hant>en"); None for none.
+
+    Raises UserError where one is no pair of languages.
+    """
+    if everything:
+        codes = read_manifest(store.read(MANIFEST), store.url)["languages"]
+        return [(query, passage) for query in codes for passage in codes]
+    found = []
+    for entry in given:
+        query, separator, passage = entry.partition(">" if ">" in entry else "-")
+        if not separator:
+            raise UserError(f"direction {entry!r}: write the languages of query and passage, such as de-en or zh-Hant>en")
+        found.append((query, passage))
+    return found or None
+
+
+def tag(code: str) -> str:
+    """The BCP-47 tag of a language, as it is written into ids."""
+    return LANGUAGES.find(code).tag
+
+
+def line(content: Any) -> str:
+    """`content` as a line of JSON."""
+    return json.dumps(content, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""A release on its way out: other tools' formats, the hub."""

@@ -1,0 +1,130 @@
+"""The report in a real browser, without a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from parallel_qa.pipeline.filters.filter import decide, filter_texts
+from parallel_qa.pipeline.filters.review.human import load_marks
+from parallel_qa.pipeline.filters.review.report import report_page
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.sources.prepare import download
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import translate
+from tests.conftest import Run
+from tests.project import Project
+
+
+def show(page: Page, folder: Path, settings: Settings, store: Store, rows: int = 100) -> None:
+    file = folder / "report.html"
+    file.write_text(report_page(settings, store, rows), encoding="utf-8")
+    page.goto(file.as_uri())
+
+
+def test_counts_scores_and_texts_are_shown(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store)
+    decided = decide(sample_run.settings, sample_run.store)
+    assert page.locator("#counts + table tbody tr").count() == len(decided)
+    kept = sum(reasons.count(None) for reasons in decided.values())
+    cells = [int(cell.replace(",", "")) for cell in page.locator("#counts + table tbody td:nth-child(5)").all_inner_texts()]
+    assert sum(cells) == kept
+    drawn = page.locator(".figure .gtitle").all_text_contents()
+    assert "round_trip" in drawn and "names" in drawn
+    assert page.locator(".figure .main-svg path.js-line").count() >= len(drawn)
+    assert "min_round_trip" in page.locator(".figure .annotation-text").all_text_contents()
+    assert page.locator("#kept-list article").count() == 25
+    page.locator("#kept-list > button").click()
+    assert page.locator("#kept-list article").count() == 50
+
+
+def test_arabic_runs_from_right_to_left_and_german_does_not(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store)
+    directions = {
+        language: page.locator(f"#kept-list .text[lang={language}]").first.evaluate("text => getComputedStyle(text).direction")
+        for language in ("ar", "de")
+    }
+    assert directions == {"ar": "rtl", "de": "ltr"}
+
+
+def test_search_looks_into_every_language(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store)
+    german = page.locator("#kept-list .text[lang=de]").first.inner_text()
+    page.fill("#kept-search", german.upper())
+    shown = page.locator("#kept-list article")
+    assert shown.count() >= 1
+    assert all(german in text for text in shown.all_inner_texts())
+    page.fill("#kept-search", "no text has this")
+    assert shown.count() == 0
+
+
+def test_rejected_texts_are_found_by_language_and_reason(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store)
+    decided = decide(sample_run.settings, sample_run.store)
+    reason = next(reason for reasons in decided.values() for reason in reasons if reason)
+    page.select_option("#rejected-reason", reason)
+    whys = page.locator("#rejected-list .why").all_inner_texts()
+    assert whys and all(reason in why for why in whys)
+    code = next(code for (_, code, _), reasons in decided.items() if reason in reasons)
+    page.select_option("#rejected-language", code)
+    firsts = [text for text in page.locator("#rejected-list .why").all_inner_texts() if text.startswith(f"rejected: {reason}")]
+    assert len(firsts) == sum(reasons.count(reason) for (_, language, _), reasons in decided.items() if language == code)
+
+
+def test_markup_in_a_text_is_shown_as_text(page: Page, project: Project, store: Store, tmp_path: Path) -> None:
+    bait = '<img src=x onerror="window.taken=1"> </script><script>window.taken=1</script>'
+    for language, question, passage in (
+        ("en", "How long is the river Aldo?", "It is long."),
+        ("de", f"Wie lang {bait}?", f"Er ist lang {bait}."),
+    ):
+        (project.folder / f"{language}_queries.tsv").write_text(f"7\t{question}\n")
+        (project.folder / f"{language}_passages.tsv").write_text(f"0\t{passage}\n")
+    (project.folder / "links.tsv").write_text("7\t0\n")
+    table = {"columns": ["_id", "text"], "quotes": False}
+    project.card(
+        "questions",
+        licence="MIT",
+        queries={"files": ["en_queries.tsv"], **table},
+        passages={"files": ["en_passages.tsv"], **table},
+        links={"files": ["links.tsv"], "columns": ["q", "p"], "quotes": False, "query": "q", "passage": "p"},
+        translations={"queries": "{}_queries.tsv", "passages": "{}_passages.tsv", "languages": {"de": "de"}},
+    )
+    settings = project.settings(languages=["de"])
+    for stage in (download, translate, filter_texts):
+        stage(settings, store)
+    show(page, tmp_path, settings, store)
+    assert page.evaluate("window.taken") is None
+    assert page.locator("#kept-list img, #rejected-list img").count() == 0
+    shown = page.locator("#rejected-list .text, #kept-list .text").all_inner_texts()
+    assert any(bait in text for text in shown)
+
+
+def test_marks_are_kept_and_exported_for_calibrate(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store)
+    first = page.locator("#kept-list article").first
+    buttons = first.locator("button")
+    buttons.nth(0).click()
+    buttons.nth(3).click()
+    buttons.nth(5).click()
+    buttons.nth(5).click()  # and off again
+    assert page.locator("#marked").inner_text() == "2"
+    page.reload()
+    assert page.locator("#marked").inner_text() == "2"
+    assert page.locator("#kept-list article").first.locator("button").nth(0).get_attribute("aria-pressed") == "true"
+    with page.expect_download() as download:
+        page.click("#export")
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name == f"{sample_run.settings.name}-marks.json"
+    marks = load_marks(file)
+    assert sorted(marks.values()) == [False, True]
+    shown = {text["id"] for text in json.loads(page.locator("#content").inner_text())["texts"]}
+    assert {text_id for _, _, text_id in marks} <= shown
+
+
+def test_the_page_is_the_same_every_time_and_needs_nothing_beside_it(sample_run: Run) -> None:
+    first = report_page(sample_run.settings, sample_run.store, 5)
+    assert first == report_page(sample_run.settings, sample_run.store, 5)
+    assert "<script src" not in first and '<link rel="stylesheet"' not in first

@@ -1,0 +1,348 @@
+"""Damage of every kind is found, and named by file and row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from parallel_qa.pipeline.batches import open_release
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.release.layout.manifest import SCHEMA, json_schema, sealed
+from parallel_qa.pipeline.release.layout.order import pair_keys, shuffle_keys, text_hashes
+from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.release.reading.verify import verify
+from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
+from tests.conftest import Run
+
+GERMAN = "queries/deu_Latn/00000.parquet"
+ENGLISH = "queries/eng_Latn/00000.parquet"
+PAIRS = "pairs/00000.parquet"
+LANGUAGES = ("eng_Latn", "deu_Latn", "arb_Arab", "zho_Hans")
+
+
+@pytest.fixture
+def release(sample_run: Run, tmp_path: Path) -> Path:
+    """A copy of the sample release."""
+    folder = tmp_path / "release"
+    shutil.copytree(sample_run.folder, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cut_release(sample_run: Run) -> Path:
+    """The sample release in several blocks, some of them empty in some tables."""
+    small = sample_run.settings.release.model_copy(update={"shard_bytes": 1_000, "row_group_bytes": 1_000})
+    released = publish(sample_run.settings.model_copy(update={"release": small}), sample_run.store)
+    publish(sample_run.settings, sample_run.store)
+    return Path(sample_run.store.root) / released.path
+
+
+@pytest.fixture
+def blocks(cut_release: Path, tmp_path: Path) -> Path:
+    """A copy of the sample release in several blocks."""
+    folder = tmp_path / "blocks"
+    shutil.copytree(cut_release, folder)
+    return folder
+
+
+def found(folder: Path) -> list[str]:
+    return [str(fault) for fault in verify(Store(str(folder), writable=False))]
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the manifest and seal it again, as somebody would who knows how."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    change(manifest)
+    (folder / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
+
+
+def rewrite(folder: Path, name: str, table: pa.Table) -> None:
+    """Write another table in the place of a file, and make the manifest fit."""
+    content = parquet_bytes(table)
+    (folder / name).write_bytes(content)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(table)}
+    change_manifest(folder, lambda manifest: manifest["files"].update({name: facts}))
+
+
+def shards(folder: Path, table: str) -> list[pa.Table]:
+    return [pq.read_table(file) for file in sorted((folder / table).glob("*.parquet"))]
+
+
+def swap(folder: Path, table: str, first: int, second: int) -> None:
+    """Swap two shards of a table."""
+    tables = shards(folder, table)
+    for number, other in ((first, second), (second, first)):
+        rewrite(folder, f"{table}/{number:05d}.parquet", tables[other])
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, table.schema.field(place), pa.array(values, table.schema.field(place).type))
+
+
+def test_a_sound_release_has_no_fault(release: Path) -> None:
+    assert found(release) == []
+
+
+def test_a_flipped_byte_is_found(release: Path) -> None:
+    content = bytearray((release / GERMAN).read_bytes())
+    content[len(content) // 2] ^= 1
+    (release / GERMAN).write_bytes(content)
+    assert f"{GERMAN}: its checksum is not that of the manifest" in found(release)
+
+
+def test_a_truncated_file_is_found(release: Path) -> None:
+    size = (release / GERMAN).stat().st_size
+    (release / GERMAN).write_bytes((release / GERMAN).read_bytes()[:-10])
+    assert f"{GERMAN}: has {size - 10} bytes, and {size} in the manifest" in found(release)
+
+
+def test_a_missing_and_an_extra_file_are_found(release: Path) -> None:
+    (release / GERMAN).rename(release / "queries/deu_Latn/00007.parquet")
+    faults = found(release)
+    assert "queries/deu_Latn/00007.parquet: is not in the manifest" in faults
+    assert f"{GERMAN}: is missing" in faults
+
+
+def test_swapped_files_are_found_even_if_the_manifest_was_made_to_fit(release: Path) -> None:
+    german, arabic = pq.read_table(release / GERMAN), pq.read_table(release / "queries/arb_Arab/00000.parquet")
+    (release / GERMAN).write_bytes((release / "queries/arb_Arab/00000.parquet").read_bytes())
+    assert any(fault.startswith(f"{GERMAN}: has ") or "checksum" in fault for fault in found(release))
+    rewrite(release, GERMAN, arabic)
+    rewrite(release, "queries/arb_Arab/00000.parquet", german)
+    faults = found(release)
+    assert any(fault.startswith("manifest.json: sources.questions.languages.") for fault in faults)
+    assert any(fault.startswith(PAIRS) and "query_langs is not what survived in queries" in fault for fault in faults)
+
+
+def test_reordered_rows_are_found_in_one_language_and_in_all(release: Path, tmp_path: Path) -> None:
+    table = pq.read_table(release / GERMAN)
+    order = [1, 0, *range(2, len(table))]
+    rewrite(release, GERMAN, table.take(order))
+    assert f"{GERMAN}, row 0: has another id than the English row (2 rows)" in found(release)
+    for code in ("eng_Latn", "arb_Arab", "zho_Hans"):
+        name = f"queries/{code}/00000.parquet"
+        rewrite(release, name, pq.read_table(release / name).take(order))
+    assert f"{ENGLISH}, row 1: is not in the order of the release" in found(release)
+
+
+def test_reordered_pairs_are_found(release: Path) -> None:
+    table = pq.read_table(release / PAIRS)
+    rewrite(release, PAIRS, table.take([*range(1, len(table)), 0]))
+    assert f"{PAIRS}, row {len(table) - 1}: is not in the order of the release" in found(release)
+
+
+def test_an_edited_manifest_is_found(release: Path) -> None:
+    manifest = json.loads((release / "manifest.json").read_bytes())
+    manifest["licence"] = "CC0-1.0"
+    (release / "manifest.json").write_bytes(json_bytes(manifest))
+    assert found(release) == ["manifest.json: its seal does not fit its content: it was changed after it was written"]
+    (release / "manifest.json").write_text("{")
+    assert [fault[:23] for fault in found(release)] == ["manifest.json: no JSON:"]
+    del manifest["rows"]
+    (release / "manifest.json").write_bytes(json_bytes(manifest))
+    assert found(release) == ["manifest.json: rows: Field required"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda m: m["rows"].update(pairs=3), "manifest.json: rows.pairs is 3, and its shards have"),
+        (lambda m: m["rejected"].update(deu_Latn=999), "manifest.json: rejected.deu_Latn is 999, and there are"),
+        (lambda m: m["sources"]["questions"]["rows"].update(kept=1), "manifest.json: sources.questions.rows: kept and rejected are not"),
+        (lambda m: m["sources"]["questions"]["provided"].update(queries=1), "manifest.json: sources.questions.provided.queries is 1"),
+        (
+            lambda m: m["sources"]["questions"]["languages"]["deu_Latn"]["pairs"].update(kept=1),
+            "manifest.json: sources.questions.languages.deu_Latn.pairs is not what the rows say",
+        ),
+        (lambda m: m["files"].pop(GERMAN), f"manifest.json: files: {GERMAN} is missing, which English has"),
+        (lambda m: m["files"].update({"extra/00000.parquet": m["files"][GERMAN]}), "extra/00000.parquet: is no table of this release"),
+    ],
+)
+def test_counts_that_do_not_fit_the_rows_are_found(release: Path, change: Callable[[dict[str, Any]], None], fault: str) -> None:
+    change_manifest(release, change)
+    assert any(line.startswith(fault) for line in found(release)), found(release)
+
+
+def test_a_text_that_is_gone_without_a_reason_is_found(release: Path) -> None:
+    table = pq.read_table(release / GERMAN)
+    row = table["text"].is_null().to_pylist().index(False)
+    texts = table["text"].to_pylist()
+    texts[row] = None
+    rewrite(release, GERMAN, with_column(table, "text", texts))
+    faults = found(release)
+    assert f"{GERMAN}, row {row}: has no text and no reason why" in faults
+    assert any(fault.startswith(PAIRS) and "query_langs is not what survived in queries" in fault for fault in faults)
+
+
+def test_a_rejected_text_that_is_there_and_an_unknown_reason_are_found(release: Path) -> None:
+    name = "passages/arb_Arab/00000.parquet"
+    table = pq.read_table(release / name)
+    row = table["reject_reason"].is_valid().to_pylist().index(True)
+    texts, reasons = table["text"].to_pylist(), table["reject_reason"].to_pylist()
+    texts[row], reasons[row] = "here", "whim"
+    rewrite(release, name, with_column(with_column(table, "text", texts), "reject_reason", reasons))
+    faults = found(release)
+    assert f"{name}, row {row}: has a text and a reason to reject it" in faults
+    assert f"{name}, row {row}: is rejected for no reason that there is" in faults
+
+
+def test_a_lost_rejected_text_is_found(release: Path) -> None:
+    name = "rejected/deu_Latn/queries/00000.parquet"
+    table = pq.read_table(release / name)
+    rewrite(release, name, table.slice(1))
+    first = table["row"][0].as_py()
+    faults = found(release)
+    assert f"rejected/deu_Latn/queries: 1 rejected texts of queries/deu_Latn are not here, the first is its row {first}" in faults
+    rewrite(release, name, with_column(table, "reasons", [["empty"]] * len(table)))
+    assert any("gives another reason than the row of queries/deu_Latn" in fault for fault in found(release))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        ("query_row", 10**6, f"{PAIRS}, row 2: points at a row that there is not"),
+        ("query_langs", 0, f"{PAIRS}, row 2: query_langs is not what survived in queries"),
+        ("passage_langs", 0, f"{PAIRS}, row 2: passage_langs is not what survived in passages"),
+        ("negative_rows", [10**6], f"{PAIRS}, row 2: has a negative that there is not, or that is its positive"),
+    ],
+)
+def test_a_broken_reference_is_found(release: Path, column: str, value: Any, fault: str) -> None:
+    table = pq.read_table(release / PAIRS)
+    values = table[column].to_pylist()
+    values[2] = value
+    rewrite(release, PAIRS, with_column(table, column, values))
+    assert fault in found(release)
+
+
+def test_another_schema_is_found(release: Path) -> None:
+    table = pq.read_table(release / GERMAN)
+    rewrite(release, GERMAN, table.drop_columns(["chrf"]))
+    assert any(fault.startswith(f"{GERMAN}: its columns are not those of this table") for fault in found(release))
+    (release / GERMAN).write_bytes(b"PAR1 nothing PAR1")
+    content = (release / GERMAN).read_bytes()
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(table)}
+    change_manifest(release, lambda manifest: manifest["files"].update({GERMAN: facts}))
+    assert any(fault.startswith(f"{GERMAN}: is no Parquet file") for fault in found(release))
+
+
+def test_what_is_no_release_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no release here: it has no manifest\.json"):
+        list(verify(Store(str(tmp_path), writable=False)))
+
+
+def test_the_published_schema_is_that_of_the_manifest() -> None:
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == json_schema(), "write json_schema() into manifest.schema.json"
+
+
+def test_a_release_in_blocks_is_sound_and_opens(cut_release: Path, sample_run: Run, tmp_path: Path) -> None:
+    assert found(cut_release) == []
+    manifest = json.loads((cut_release / "manifest.json").read_bytes())
+    english, german = shards(cut_release, "queries/eng_Latn"), shards(cut_release, "queries/deu_Latn")
+    assert len(english) == len(german) == len(shards(cut_release, "passages/arb_Arab")) == manifest["blocks"] > 5
+    assert any(not len(shard) for shard in shards(cut_release, "rejected/deu_Latn/queries"))
+    for first, second in zip(english, german, strict=True):
+        assert pc.all(pc.equal(first["id"], second["id"])).as_py() is not False
+    about = json.loads(pq.read_schema(cut_release / GERMAN).metadata[b"parallel-qa"])
+    assert (about["release"], about["table"], about["language"]) == (manifest["version"], "queries", "deu_Latn")
+    assert about["model"] == manifest["model"]["fingerprint"]
+    for name, rows in (("pairs", manifest["rows"]["pairs"]), ("rejected-deu_Latn", manifest["rejected"]["deu_Latn"])):
+        assert datasets.load_dataset(str(cut_release), name, split="train", cache_dir=str(tmp_path)).num_rows == rows
+    assert all(next(open_release(cut_release).batches(batch_size=4, steps=1)).queries)
+    assert "## One pair" in (cut_release / "README.md").read_text(encoding="utf-8")
+
+
+def full(folder: Path, table: str) -> tuple[int, int]:
+    """The first and the last shard of a table with rows."""
+    filled = [number for number, shard in enumerate(shards(folder, table)) if len(shard)]
+    return filled[0], filled[-1]
+
+
+def test_swapped_shards_of_passages_are_found(blocks: Path) -> None:
+    first, last = full(blocks, "passages/eng_Latn")
+    for code in LANGUAGES:
+        swap(blocks, f"passages/{code}", first, last)
+    faults = found(blocks)
+    for number, shard in enumerate(shards(blocks, "passages/eng_Latn")):
+        more = f" ({len(shard)} rows)" if len(shard) > 1 else ""
+        fault = f"passages/eng_Latn/{number:05d}.parquet, row 0: is of another block{more}"
+        assert (fault in faults) == (number in (first, last))
+
+
+def test_swapped_shards_of_pairs_and_of_rejected_texts_are_found(blocks: Path) -> None:
+    for table, what in (
+        ("pairs", "in another block than its query"),
+        ("rejected/deu_Latn/queries", "of a row of queries in another block"),
+    ):
+        first, last = full(blocks, table)
+        swap(blocks, table, first, last)
+        faults = [fault for fault in found(blocks) if what in fault]
+        assert [fault[: fault.index(" (") if " (" in fault else None] for fault in faults] == [
+            f"{table}/{number:05d}.parquet, row 0: is {what}" for number in (first, last)
+        ]
+        swap(blocks, table, first, last)
+    assert found(blocks) == []
+
+
+def test_a_query_that_was_moved_to_another_block_with_all_that_belongs_to_it_is_found(blocks: Path) -> None:
+    english, pairs = (pa.concat_tables(shards(blocks, table)) for table in ("queries/eng_Latn", "pairs"))
+    block = np.repeat(np.arange(len(shards(blocks, "pairs"))), [len(shard) for shard in shards(blocks, "queries/eng_Latn")])
+    block[0] = target = full(blocks, "pairs")[1]
+    hashes = text_hashes(english["id"])
+    order = np.lexsort((shuffle_keys(hashes, 0), block))
+    moved = np.argsort(order)
+
+    def write(table: str, rows: pa.Table, of_rows: Any) -> None:
+        for number in range(len(shards(blocks, table))):
+            rewrite(blocks, f"{table}/{number:05d}.parquet", rows.filter(pa.array(of_rows == number)))
+
+    for code in LANGUAGES:
+        write(f"queries/{code}", pa.concat_tables(shards(blocks, f"queries/{code}")).take(order), block[order])
+    for code in LANGUAGES[1:]:
+        fallen = pa.concat_tables(shards(blocks, f"rejected/{code}/queries"))
+        rows = fallen["row"].to_numpy()
+        write(f"rejected/{code}/queries", with_column(fallen, "row", moved[rows]), block[rows])
+    passages = text_hashes(pa.concat_tables(shards(blocks, "passages/eng_Latn"))["id"])[pairs["passage_row"].to_numpy()]
+    queries = pairs["query_row"].to_numpy()
+    sorting = np.lexsort((pair_keys(hashes[queries], passages, 0), block[queries]))
+    write("pairs", with_column(pairs, "query_row", moved[queries]).take(sorting), block[queries][sorting])
+    row = moved[0] - np.searchsorted(block[order], target)
+    assert found(blocks) == [f"queries/eng_Latn/{target:05d}.parquet, row {row}: is in another block than its pairs say"]
+
+
+def test_rows_in_another_order_inside_a_block_are_found(blocks: Path) -> None:
+    for table, codes in (("pairs", ()), ("queries", LANGUAGES), ("passages", LANGUAGES)):
+        names = [f"{table}/{code}" for code in codes] or [table]
+        number = max(range(len(shards(blocks, names[0]))), key=lambda number: len(shards(blocks, names[0])[number]))
+        for name in names:
+            shard = shards(blocks, name)[number]
+            rewrite(blocks, f"{name}/{number:05d}.parquet", shard.take([1, 0, *range(2, len(shard))]))
+        assert f"{names[0]}/{number:05d}.parquet, row 1: is not in the order of the release" in found(blocks)
+
+
+def test_a_shard_too_few_and_another_number_of_blocks_are_found(blocks: Path) -> None:
+    count = len(shards(blocks, "pairs"))
+    change_manifest(blocks, lambda manifest: manifest["files"].pop(f"pairs/{count - 1:05d}.parquet"))
+    assert f"manifest.json: files: pairs is not one shard for each of the {count} blocks, from 00000 on" in found(blocks)
+    change_manifest(blocks, lambda manifest: manifest.update(blocks=count - 1))
+    faults = found(blocks)
+    assert f"manifest.json: files: queries/eng_Latn is not one shard for each of the {count - 1} blocks, from 00000 on" in faults
+    assert f"manifest.json: files: pairs is not one shard for each of the {count - 1} blocks, from 00000 on" not in faults
+    assert any(fault.startswith("passages/eng_Latn/") and "is of another block" in fault for fault in faults)
+
+
+def test_a_damaged_shard_of_pairs_says_nothing_about_queries(blocks: Path) -> None:
+    name = f"pairs/{full(blocks, 'pairs')[0]:05d}.parquet"
+    (blocks / name).write_bytes(b"")
+    assert not any("than its pairs say" in fault for fault in found(blocks))
