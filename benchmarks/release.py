@@ -1,10 +1,10 @@
 """What it costs to build a large release, beside a bare pyarrow write of the same tables.
 
-    python -m benchmarks.release [--pairs N] [--passages N]
+    python -m benchmarks.release [--pairs N] [--passages N] [--languages N] [--sentences N]
 
-Builds a release of N synthetic pairs, and of a tenth of them, over the same passages in nine languages, from Parquet shards as the
-earlier stages leave them, each in a process of its own. The last line is JSON: `over_bare_write`, time of the build by that of
-pyarrow writing the finished tables once more; `peak_mb`; `peak_mb_ratio`, that of the many pairs by that of the few;
+Builds a release of N synthetic pairs, and of a tenth of them, over the same passages in English and N more languages, from Parquet
+shards as the earlier stages leave them, each in a process of its own. The last line is JSON: `over_bare_write`, time of the build by
+that of pyarrow writing the finished tables once more; `peak_mb`; `peak_mb_ratio`, that of the many pairs by that of the few;
 `size_over_flat`, bytes of the release by those of the same pairs stored flat, every pair with its own passage text.
 """
 
@@ -13,20 +13,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
-import subprocess
-import sys
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from benchmarks.measuring import peak_mb, run_alone
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import LogProgress
@@ -70,39 +71,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--pairs", type=int, default=2_000_000)
     parser.add_argument("--passages", type=int, default=400_000)
+    parser.add_argument("--languages", type=int, choices=range(1, len(LANGUAGES) + 1), default=len(LANGUAGES), help="besides English")
+    parser.add_argument("--sentences", type=int, default=8, help="of a passage")
     parser.add_argument("--build", nargs=2, metavar=("FROM", "TO"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    languages = LANGUAGES[: given.languages]
     if given.build:
-        _build(Folder(Path(given.build[0]), "synthetic", given.pairs, given.passages), Path(given.build[1]))
+        source, target = map(Path, given.build)
+        _build(Folder(source, "synthetic", given.pairs, given.passages), target, languages)
         return
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         folder = Path(scratch)
-        print(f"making {given.pairs:,} pairs over {given.passages:,} passages in {1 + len(LANGUAGES)} languages", flush=True)
-        make_source(folder / "source", given.pairs, given.passages)
-        few = _measured(folder, given.pairs // 10, given.passages)
-        many = _measured(folder, given.pairs, given.passages)
+        print(f"making {given.pairs:,} pairs over {given.passages:,} passages in {1 + len(languages)} languages", flush=True)
+        make_source(folder / "source", given.pairs, given.passages, languages, given.sentences)
+        few = _measured(folder, given.pairs // 10, given.passages, languages)
+        many = _measured(folder, given.pairs, given.passages, languages)
         bare, size = _bare(folder)
-        flat = _flat(folder, given.pairs)
+        flat = _flat(folder, given.pairs, languages)
         print(f"built in {many['seconds']:.0f} s, written bare in {bare:.0f} s; {size / 1e6:,.0f} MB, flat {flat / 1e6:,.0f} MB")
         print(f"peak {many['peak_mb']:.0f} MB, of a tenth of the pairs {few['peak_mb']:.0f} MB, {many['idle_mb']:.0f} MB before the start")
     figures = {"over_bare_write": many["seconds"] / bare, "peak_mb": many["peak_mb"], "peak_mb_ratio": many["peak_mb"] / few["peak_mb"]}
     print(json.dumps({name: round(value, 2) for name, value in (figures | {"size_over_flat": size / flat}).items()}))
 
 
-def _measured(folder: Path, pairs: int, passages: int) -> dict[str, float]:
+def _measured(folder: Path, pairs: int, passages: int, languages: Sequence[str]) -> dict[str, Any]:
     """Build a release in a process of its own."""
     target = folder / "release"
-    if target.exists():
-        for file in sorted(target.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
-    command = [sys.executable, "-m", "benchmarks.release", "--pairs", str(pairs), "--passages", str(passages)]
-    ended = subprocess.run([*command, "--build", str(folder / "source"), str(target)], check=True, stdout=subprocess.PIPE, text=True)
-    measured: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
-    return measured
+    shutil.rmtree(target, ignore_errors=True)
+    sizes = ["--pairs", pairs, "--passages", passages, "--languages", len(languages)]
+    return run_alone("benchmarks.release", *sizes, "--build", folder / "source", target)
 
 
-def write_release(source: Folder, target: Path) -> None:
-    """A release with a manifest, so that it can be opened."""
+def write_release(source: Folder, target: Path, languages: Sequence[str] = LANGUAGES) -> None:
+    """Write a release of `source` in English and `languages` (NLLB codes), with a manifest, so that it can be opened."""
     files: dict[str, dict[str, object]] = {}
     store = Store(str(target))
 
@@ -112,7 +113,7 @@ def write_release(source: Folder, target: Path) -> None:
         files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(rows)}
 
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        built = build([source], LANGUAGES, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
+        built = build([source], languages, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
     nothing = {"read": 0, "kept": 0, "rejected": {}}
     about = {"title": "", "licence": "CC0-1.0", "homepage": None, "citation": None, "fingerprint": "", "rows": nothing, "cleaned": {}}
     manifest = {
@@ -120,7 +121,7 @@ def write_release(source: Folder, target: Path) -> None:
         "version": f"synthetic-{source.queries}",
         "licence": "CC0-1.0",
         "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
-        "languages": [ENGLISH.code, *LANGUAGES],
+        "languages": [ENGLISH.code, *languages],
         "blocks": built.blocks,
         "rows": built.rows,
         "rejected": built.rejected,
@@ -133,18 +134,18 @@ def write_release(source: Folder, target: Path) -> None:
     store.write(MANIFEST, json_bytes(sealed(manifest)))
 
 
-def _build(source: Folder, target: Path) -> None:
+def _build(source: Folder, target: Path, languages: Sequence[str]) -> None:
     store = Store(str(target))
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    idle = peak_mb()
 
     def write(name: str, rows: pa.Table, group_rows: int) -> None:
         store.write(name, parquet_bytes(rows, group_rows))
 
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         began = time.perf_counter()
-        build([source], LANGUAGES, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
+        build([source], languages, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
         seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "idle_mb": idle}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "idle_mb": idle}))
 
 
 def _bare(folder: Path) -> tuple[float, int]:
@@ -160,13 +161,13 @@ def _bare(folder: Path) -> tuple[float, int]:
     return seconds, size
 
 
-def _flat(folder: Path, pairs: int) -> float:
+def _flat(folder: Path, pairs: int, languages: Sequence[str]) -> float:
     """Bytes of the pairs of the release, stored with their texts in every language."""
     release = folder / "release"
     links = pa.concat_tables([pq.read_table(file) for file in sorted((release / "pairs").glob("*.parquet"))])
     chosen = links.take(pa.array(np.arange(0, len(links), _FLAT_SHARE)))
     size = 0
-    for code in (ENGLISH.code, *LANGUAGES):
+    for code in (ENGLISH.code, *languages):
         columns = {}
         for table, row in (("queries", "query_row"), ("passages", "passage_row")):
             files = sorted((release / table / code).glob("*.parquet"))
@@ -177,22 +178,19 @@ def _flat(folder: Path, pairs: int) -> float:
     return size * pairs / len(chosen)
 
 
-def make_source(folder: Path, pairs: int, passages: int) -> None:
-    """Write the shards: passages of eight sentences, one question a pair."""
+def make_source(folder: Path, pairs: int, passages: int, languages: Sequence[str] = LANGUAGES, sentences: int = 8) -> None:
+    """Write the shards of a source: passages of so many `sentences`, one question a pair, in English and `languages` (NLLB codes)."""
     draw = np.random.default_rng(0)
-    ids = {
-        name: pa.array([f"{number:016x}" for number in draw.integers(0, 2**63, rows)])
-        for name, rows in (("queries", pairs), ("passages", passages))
-    }
-    for code in (ENGLISH.code, *LANGUAGES):
+    ids = {name: _hex_digits(draw.integers(0, 2**63, rows)) for name, rows in (("queries", pairs), ("passages", passages))}
+    for code in (ENGLISH.code, *languages):
         words = pa.array(["".join(map(chr, letters)) for letters in draw.integers(97, 123, (50_000, 6))])
         pool = _joined([words.take(pa.array(draw.integers(0, len(words), _SENTENCES))) for _ in range(11)], " ")
-        for table, rows, sentences in (("queries", pairs, 1), ("passages", passages, 8)):
+        for table, rows, parts in (("queries", pairs, 1), ("passages", passages, sentences)):
             target = folder / ("english" if code == ENGLISH.code else code) / table
             target.mkdir(parents=True)
             for number, start in enumerate(range(0, rows, SHARD)):
                 count = min(SHARD, rows - start)
-                text = _joined([pool.take(pa.array(draw.integers(0, len(pool), count))) for _ in range(sentences)], ". ")
+                text = _joined([pool.take(pa.array(draw.integers(0, len(pool), count))) for _ in range(parts)], ". ")
                 columns: dict[str, object] = {"id": ids[table].slice(start, count), "title": pa.repeat("A title", count), "text": text}
                 schemas = schema.TEXTS[table] if code == ENGLISH.code else schema.scored(table)
                 if code != ENGLISH.code:
@@ -225,6 +223,13 @@ def make_source(folder: Path, pairs: int, passages: int) -> None:
             "answer": pa.repeat("an answer", count),
         }
         (folder / f"english/pairs/{number:05d}.parquet").write_bytes(parquet_bytes(pa.table(links, schema=schema.PAIRS)))
+
+
+def _hex_digits(numbers: NDArray[np.int64]) -> pa.Array:
+    """Each number as the sixteen hexadecimal digits of an id."""
+    digits = numbers.astype(">u8").tobytes().hex().encode()
+    ends = np.arange(0, len(digits) + 1, 16, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(ends), pa.py_buffer(digits))
 
 
 def _joined(parts: list[pa.Array], between: str) -> pa.Array:
