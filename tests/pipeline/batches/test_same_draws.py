@@ -35,21 +35,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 OPENED: list[tuple[dict[str, Any], str]] = [
-    ({"batch_size": 8}, "Error: assert 'b16d064e4f7310db' == "),
-    ({"batch_size": 40, "seed": 5}, "Error: assert '45f64adecd7addd3' == "),
-    ({"batch_size": 8, "alpha": 0.0, "pairs_of": "batch", "denied_pairs": [("en", "th")]}, "Error: assert 'e408b27854c93eae' == "),
-    ({"batch_size": 16, "alpha": FALLING, "alpha_groups": [{"languages": ["ar"], "start": 0.9}]}, "Error: assert 'd91e25647fa66b06' == "),
-    ({"batch_size": 4, "negatives": 2, "negative_language": "any"}, "Error: assert '50ebd6aa803596fe' == "),
-    ({"batch_size": 4, "negatives": 2, "negative_language": "query", "mode": "cross-lingual"}, "Error: assert '1c12bd3477467cf2' == "),
+    ({"batch_size": 8}, "b16d064e4f7310db"),
+    ({"batch_size": 40, "seed": 5}, "45f64adecd7addd3"),
+    ({"batch_size": 8, "alpha": 0.0, "pairs_of": "batch", "denied_pairs": [("en", "th")]}, "e408b27854c93eae"),
+    ({"batch_size": 16, "alpha": FALLING, "alpha_groups": [{"languages": ["ar"], "start": 0.9}]}, "d91e25647fa66b06"),
+    ({"batch_size": 4, "negatives": 2, "negative_language": "any"}, "50ebd6aa803596fe"),
+    ({"batch_size": 4, "negatives": 2, "negative_language": "query", "mode": "cross-lingual"}, "1c12bd3477467cf2"),
     (
         {"batch_size": 8, "languages": ["th", "de", "en"], "language_weights": {"de": 4, "en": 0.5}, "language_temperature": 2.0},
-        "Error: assert 'ec7b9406577f5493' == ",
+        "ec7b9406577f5493",
     ),
     (
         {"batch_size": 8, "mode": "monolingual", "source_weights": {"small": 5}, "source_temperature": 3.0, "source_cap": 500},
-        "Error: assert '4cf576ee60ec552e' == ",
+        "4cf576ee60ec552e",
     ),
-    ({"batch_size": 8, "alpha": 0.2, "allowed_pairs": [("de", "en"), ("th", "ar")]}, "Error: assert '085a2b8b69061325' == "),
+    ({"batch_size": 8, "alpha": 0.2, "allowed_pairs": [("de", "en"), ("th", "ar")]}, "085a2b8b69061325"),
 ]
 
 
@@ -62,8 +62,8 @@ def test_of_a_release(folder: Path, given: dict[str, Any], expected: str) -> Non
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"batch_size": 8}, "Error: assert '6001930e31ae5eab' == "),
-        ({"batch_size": 10, "alpha": 0.2, "language_temperature": 1.5, "source_temperature": 2.0}, "Error: assert '30fd84f759118eab' == "),
+        ({"batch_size": 8}, "6001930e31ae5eab"),
+        ({"batch_size": 10, "alpha": 0.2, "language_temperature": 1.5, "source_temperature": 2.0}, "30fd84f759118eab"),
     ],
     ids=str,
 )
@@ -75,8 +75,8 @@ def test_of_a_stream(folder: Path, given: dict[str, Any], expected: str) -> None
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"batch_size": 100}, "Error: assert '5fcd125b296b0ddd' == "),
-        ({"batch_size": 30, "alpha": 1.0, "languages": ["th"]}, "Error: assert '8daeccc4843e6256' == "),
+        ({"batch_size": 100}, "5fcd125b296b0ddd"),
+        ({"batch_size": 30, "alpha": 1.0, "languages": ["th"]}, "8daeccc4843e6256"),
     ],
     ids=str,
 )
