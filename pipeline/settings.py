@@ -49,6 +49,16 @@ class Environment(BaseSettings):
 
     cache: Path = Path("~/.cache/parallel-qa")
     """Downloaded data sets, downloaded and converted models (`PARALLEL_QA_CACHE`)."""
+    memory_mb: int = Field(512, ge=128)
+    """What a database in scratch space may hold in memory before it writes to disk (`PARALLEL_QA_MEMORY_MB`)."""
+
+    def __init__(self) -> None:
+        """Read the environment. Raises UserError where a variable has a value that cannot be used."""
+        try:
+            super().__init__()
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UserError(f"environment: PARALLEL_QA_{str(first['loc'][0]).upper()}: {_one_line(first['msg'])}") from None
 
     @property
     def models(self) -> Path:

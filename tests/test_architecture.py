@@ -15,10 +15,13 @@ from parallel_qa.pipeline.settings import HOUSE
 FILES = sorted([*(HOUSE / "pipeline").rglob("*.py"), *(HOUSE / "flows").rglob("*.py")])
 BASE = {
     "batch_settings",
+    "database",
+    "english_words",
     "errors",
     "hub",
     "identification",
     "languages",
+    "once",
     "pages",
     "progress",
     "schema",
