@@ -9,54 +9,75 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+BUFFER_BYTES = 2**26
+
 
 class Shuffle:
     """Takes rows with the place of each, and gives them back by place.
 
-    Rows are spread over files, one for each stretch of places; a stretch is in memory when it is read back. Where all places are
-    one stretch, nothing is written.
+    Places are cut into stretches, and each stretch has a file. Rows wait in memory until there are `buffer_bytes` of them; then
+    each goes to the end of its stretch's file, one file being open at a time. A stretch is in memory when it is read back. Where
+    all places are one stretch, nothing is written.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, ends: NDArray[np.int64]) -> None:
+    def __init__(self, folder: Path, schema: pa.Schema, ends: NDArray[np.int64], buffer_bytes: int = BUFFER_BYTES) -> None:
         """`folder` is an empty scratch folder, or absent; `ends` are the places after the last of each stretch."""
-        self._schema = pa.schema([*schema, ("place", pa.int64())])
-        self._plain = schema
+        self._folder = folder
+        self._schema = schema
+        self._with_places = pa.schema([*schema, ("place", pa.int64())])
         self._ends = ends
-        self._kept: list[pa.Table] = []
-        self._files: list[Path] = []
-        self._writers: list[pa.ipc.RecordBatchFileWriter] = []
-        if len(ends) > 1:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._files = [folder / f"{number}.arrow" for number in range(len(ends))]
-            self._writers = [pa.ipc.new_file(str(file), self._schema) for file in self._files]
+        self._buffer_bytes = buffer_bytes
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
 
     def add(self, table: pa.Table, places: NDArray[np.int64]) -> None:
         """Rows of the schema, and the place of each."""
-        placed = table.append_column("place", pa.array(places)).cast(self._schema)
-        if not self._writers:
-            self._kept.append(placed)
-            return
-        stretches = np.searchsorted(self._ends, places, side="right")
-        order = np.argsort(stretches, kind="stable")
-        sorted_rows = placed.take(pa.array(order))
-        ends = np.searchsorted(stretches[order], np.arange(len(self._ends)), side="right")
-        start = 0
-        for writer, end in zip(self._writers, ends.tolist(), strict=True):
-            if end > start:
-                writer.write_table(sorted_rows.slice(start, end - start))
-            start = end
+        self._waiting.append(table.append_column("place", pa.array(places, pa.int64())).cast(self._with_places))
+        self._waiting_bytes += self._waiting[-1].nbytes
+        if len(self._ends) > 1 and self._waiting_bytes > self._buffer_bytes:
+            self._write_waiting()
 
     def stretches(self) -> Iterator[pa.Table]:
         """All rows by place, stretch by stretch; call it once, after all `add`s. A stretch may be empty."""
-        if not self._writers:
-            yield self._sorted(pa.concat_tables([self._schema.empty_table(), *self._kept]))
+        if len(self._ends) == 1:
+            yield self._by_place(self._waiting_rows())
             return
-        for file, writer in zip(self._files, self._writers, strict=True):
-            writer.close()
-            with pa.memory_map(str(file)) as source:
-                yield self._sorted(pa.ipc.open_file(source).read_all())
-            file.unlink()
+        self._write_waiting()
+        for stretch in range(len(self._ends)):
+            yield self._by_place(self._read(self._file(stretch)))
 
-    def _sorted(self, table: pa.Table) -> pa.Table:
-        order = np.argsort(table["place"].to_numpy(), kind="stable")
-        return table.select(self._plain.names).take(pa.array(order)).cast(self._plain)
+    def _waiting_rows(self) -> pa.Table:
+        """The rows that wait, which then wait no more."""
+        rows = pa.concat_tables([self._with_places.empty_table(), *self._waiting])
+        self._waiting, self._waiting_bytes = [], 0
+        return rows
+
+    def _write_waiting(self) -> None:
+        """Append the rows that wait to the files of their stretches, each time as an Arrow stream of its own."""
+        rows = self._waiting_rows()
+        stretches = np.searchsorted(self._ends, rows["place"].to_numpy(), side="right")
+        order = np.argsort(stretches, kind="stable")
+        rows, stretches = rows.take(pa.array(order)), stretches[order]
+        present, starts, counts = np.unique(stretches, return_index=True, return_counts=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for stretch, start, count in zip(present.tolist(), starts.tolist(), counts.tolist(), strict=True):
+            with self._file(stretch).open("ab") as file, pa.ipc.new_stream(file, self._with_places) as writer:
+                writer.write_table(rows.slice(start, count))
+
+    def _file(self, stretch: int) -> Path:
+        return self._folder / f"{stretch}.arrows"
+
+    def _read(self, file: Path) -> pa.Table:
+        """The rows of all streams in a file, in the order in which they were written; the file is gone afterwards."""
+        if not file.exists():
+            return self._with_places.empty_table()
+        tables = []
+        with pa.memory_map(str(file)) as source:
+            while source.tell() < source.size():
+                tables.append(pa.ipc.open_stream(source).read_all())
+        file.unlink()
+        return pa.concat_tables(tables)
+
+    def _by_place(self, rows: pa.Table) -> pa.Table:
+        order = np.argsort(rows["place"].to_numpy(), kind="stable")
+        return rows.select(self._schema.names).take(pa.array(order)).cast(self._schema).combine_chunks()

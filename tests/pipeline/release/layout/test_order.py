@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -18,10 +15,8 @@ from parallel_qa.pipeline.release.layout.order import (
     shuffle_keys,
     text_hashes,
 )
-from parallel_qa.pipeline.release.making.shuffle import Shuffle
 
 ids = st.integers(0, 2**64 - 1)
-SCHEMA = pa.schema([("value", pa.int64())])
 
 
 @given(st.lists(ids, unique=True), st.integers(0, 5))
@@ -106,22 +101,3 @@ def test_queries_with_many_passages_are_spread_over_the_blocks() -> None:
     leads = Leads(own)
     leads.add(np.repeat(np.arange(10_000), 5), passages)
     assert np.abs(np.bincount(block_of(leads.keys(), 10), minlength=10) - 1000).max() < 150
-
-
-@given(st.data(), st.lists(st.integers(), max_size=60), st.lists(st.integers(0, 60), max_size=5))
-def test_rows_come_back_by_place_whatever_the_batches(data: st.DataObject, values: list[int], cuts: list[int]) -> None:
-    values = [value % 2**62 for value in values]
-    places = data.draw(st.permutations(range(len(values))))
-    with tempfile.TemporaryDirectory() as folder:
-        ends = [*sorted(min(cut, len(values)) for cut in cuts), len(values)]
-        shuffle = Shuffle(Path(folder) / "x", SCHEMA, np.array(ends))
-        start = 0
-        while start < len(values):
-            size = data.draw(st.integers(1, len(values) - start))
-            part = slice(start, start + size)
-            shuffle.add(pa.table({"value": values[part]}, SCHEMA), np.array(places[part], np.int64))
-            start += size
-        stretches = list(shuffle.stretches())
-    assert np.cumsum([len(stretch) for stretch in stretches]).tolist() == ends
-    expected = [value for _, value in sorted(zip(places, values, strict=True))]
-    assert [value for stretch in stretches for value in stretch["value"].to_pylist()] == expected
