@@ -17,11 +17,11 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
+from parallel_qa.pipeline.english_words import NAME_OR_NUMBER
 from parallel_qa.pipeline.sources.cleaning import comparable
 from parallel_qa.pipeline.sources.words import Numbers, Words, words
 
-# A word with a capital or a digit that does not begin a sentence.
-_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<!\w)(?=\w*[A-Z0-9])\w+")
+_NAME = re.compile(NAME_OR_NUMBER)
 
 
 @dataclass(frozen=True)

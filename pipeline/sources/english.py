@@ -7,17 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from parallel_qa.pipeline.english_words import TELLTALE_WORDS
 from parallel_qa.pipeline.identification import language_scores
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.sources.words import Words
 
-# Words that are frequent in English and in no other language of Latin script: not "was", "for" or "has".
-_FUNCTION_WORDS = (
-    "about after and are because been before being between could did does during each every from how if into its many much "
-    "often only other should since the their them there these they this those through until were what when where whether "
-    "which while who whose why with would "
-)
-_FUNCTION_NUMBERS = np.array(sorted(xxhash.xxh3_64_intdigest(word.encode()) for word in _FUNCTION_WORDS.split()), np.uint64)
+_FUNCTION_NUMBERS = np.array(sorted(xxhash.xxh3_64_intdigest(word.encode()) for word in TELLTALE_WORDS), np.uint64)
 _SHARE = 0.08
 _LEAST = 2
 _LONGEST_WORDS = 10
