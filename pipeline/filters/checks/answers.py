@@ -14,11 +14,13 @@ def answer_scores(answers: Sequence[Sequence[str]], english: Sequence[str], back
     passage as it is written (yes, no, a paraphrase) is not looked for. How much: rapidfuzz's partial ratio, the likeness of
     the answer and the part of the text that is most like it.
     """
-    return [_score(some, text, back) for some, text, back in zip(answers, english, back_translations, strict=True)]
+    return [_worst_kept(known, text, back) for known, text, back in zip(answers, english, back_translations, strict=True)]
 
 
-def _score(answers: Sequence[str], english: str, back: str) -> float | None:
-    there = utils.default_process(english)
-    wanted = [answer for answer in map(utils.default_process, answers) if answer and answer in there]
+def _worst_kept(answers: Sequence[str], english: str, back: str) -> float | None:
+    if not answers:
+        return None
+    passage = utils.default_process(english)
+    literal = [answer for answer in map(utils.default_process, answers) if answer and answer in passage]
     returned = utils.default_process(back)
-    return min((fuzz.partial_ratio(answer, returned) if returned else 0.0 for answer in wanted), default=None)
+    return min((fuzz.partial_ratio(answer, returned) if returned else 0.0 for answer in literal), default=None)

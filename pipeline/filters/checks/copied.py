@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# Words that begin with a small letter and are long enough to be no word of the other language by chance: no names.
+# Words that begin with a small letter, so that they are no names, and too long to be a word of the other language by chance.
 _WORD = re.compile(r"\b[a-z][a-z'-]{3,}\b")
 _LEAST = 3
 
@@ -15,10 +15,12 @@ def copied_shares(english: Sequence[str], translations: Sequence[str]) -> list[f
 
     It has as many words as the English text if it is written without spaces.
     """
-    return [_share(text, translation) for text, translation in zip(english, translations, strict=True)]
+    return [_copied_share(text, translation) for text, translation in zip(english, translations, strict=True)]
 
 
-def _share(text: str, translation: str) -> float:
-    source = set(_WORD.findall(text))
-    copied = sum(word in source for word in _WORD.findall(translation))
+def _copied_share(text: str, translation: str) -> float:
+    words = _WORD.findall(translation)
+    if len(words) < _LEAST:
+        return 0.0
+    copied = sum(map(set(_WORD.findall(text)).__contains__, words))
     return copied / max(len(translation.split()), len(text.split())) if copied >= _LEAST else 0.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+# What has to be the same in any language; what must not be cut into clauses is more (`translation/sentences.py`).
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"'“”]+|[\w.+-]+@[\w-]+\.[\w.]+")
+_SIGNS_OF_ADDRESS = ("@", "://", "www.")
 _TRAILING = ".,;:!?。，"
 _UNBALANCED = 0.25
-_PAIRS = ("()（）", "[]［］【】", "{}")
+_BRACKETS = ("()（）", "[]［］【】", "{}")
 _QUOTES = re.compile(r"[\"“”„«»「」『』《》〈〉＂]")
 
 
@@ -18,25 +20,29 @@ def mark_scores(english: Sequence[str], translations: Sequence[str]) -> list[flo
     Less a quarter where brackets or quotes that the English balances are not balanced here: models drop and double those
     without harm to the sense. None where the English has neither.
     """
-    return [_score(text, other) for text, other in zip(english, translations, strict=True)]
+    return [_mark_score(text, translation) for text, translation in zip(english, translations, strict=True)]
 
 
-def _score(english: str, translation: str) -> float | None:
-    wanted = addresses(english)
-    pairs = [kind for kind in _PAIRS if kind[0] in english and _balance(english, kind) == 0]
+def _mark_score(english: str, translation: str) -> float | None:
+    expected = addresses(english)
+    brackets = [kind for kind in _BRACKETS if kind[0] in english and _open_brackets(english, kind) == 0]
     quotes = len(_QUOTES.findall(english))
     quoted = quotes > 0 and quotes % 2 == 0
-    if not wanted and not pairs and not quoted:
+    if not expected and not brackets and not quoted:
         return None
-    kept = sum(address in translation for address in wanted) / len(wanted) if wanted else 1.0
-    balanced = all(_balance(translation, kind) == 0 for kind in pairs) and not (quoted and len(_QUOTES.findall(translation)) % 2)
+    kept = sum(address in translation for address in expected) / len(expected) if expected else 1.0
+    closed = all(_open_brackets(translation, kind) == 0 for kind in brackets)
+    balanced = closed and not (quoted and len(_QUOTES.findall(translation)) % 2)
     return max(kept - (0.0 if balanced else _UNBALANCED), 0.0)
 
 
 def addresses(text: str) -> set[str]:
     """The web and mail addresses in `text`, without the marks of the sentence around them."""
-    return {found.rstrip(_TRAILING) for found in _ADDRESS.findall(text)}
+    if not any(sign in text for sign in _SIGNS_OF_ADDRESS):
+        return set()
+    return {address.rstrip(_TRAILING) for address in _ADDRESS.findall(text)}
 
 
-def _balance(text: str, kind: str) -> int:
-    return sum(text.count(mark) * (1 if place % 2 == 0 else -1) for place, mark in enumerate(kind))
+def _open_brackets(text: str, kind: str) -> int:
+    """How many brackets of `kind`, which lists opening and closing ones by turns, are opened and not closed."""
+    return sum(text.count(bracket) * (1 if place % 2 == 0 else -1) for place, bracket in enumerate(kind))

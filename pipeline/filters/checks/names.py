@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import JaroWinkler
 
-from parallel_qa.pipeline.filters.checks.witnesses import mostly
+from parallel_qa.pipeline.english_words import joined
+from parallel_qa.pipeline.filters.checks.witnesses import seen_by_most
 
-_LETTERS = r"[^\W\d_]"
-_WORD = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
-_NAME = re.compile(rf"(?<!\w)(?=[^\W\d_a-z]){_LETTERS}{{3,}}(?:['’-]{_LETTERS}+)*")
+_LETTER = r"[^\W\d_]"
+_WORD = re.compile(joined(_LETTER))
+# Names that are alike in two texts: letters of any script and no numbers, which `english_words.NAME_OR_NUMBER` has too.
+_NAME = re.compile(rf"(?<!\w)(?=[^\W\d_a-z]){_LETTER}{{3,}}(?:['’-]{_LETTER}+)*")
 _SMALL = re.compile(r"(?<!\w)[a-z]{3,}(?!\w)")
 _OPENING = " \n\"“‘'(["
 _ENDING = ".!?:…"
@@ -31,10 +33,46 @@ _SAME = 0.85
 """Words at least so much alike (Jaro-Winkler) are the same name."""
 
 
+class FoldedText:
+    """A text as words that can be compared: without accents, in small letters. Read when first asked for."""
+
+    def __init__(self, text: str) -> None:
+        decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)
+        self._text = decomposed if text.isascii() else "".join(itertools.filterfalse(unicodedata.combining, decomposed))
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Its words, each once."""
+        return list(dict.fromkeys(map(_letters_of, dict.fromkeys(_WORD.findall(self._text)))))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Words with a capital that do not begin a sentence, each once."""
+        capitals = (match for match in _NAME.finditer(self._text) if match[0][0].isupper())
+        return list(dict.fromkeys(_letters_of(match[0]) for match in capitals if not self._begins_sentence(match.start())))
+
+    def has(self, name: str) -> bool:
+        """Whether one of its words is the same name."""
+        return name in self._word_set or bool(_greatest_likeness([name], self.words)[0] >= _SAME)
+
+    def lacks(self, names: list[str]) -> list[str]:
+        """Those of `names` that none of its words is the same as."""
+        others = [name for name in names if name not in self._word_set]
+        return [name for name, likeness in zip(others, _greatest_likeness(others, self.words), strict=True) if likeness < _SAME]
+
+    @cached_property
+    def _word_set(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    def _begins_sentence(self, place: int) -> bool:
+        before = self._text[max(place - _WINDOW, 0) : place].rstrip(_OPENING)
+        return not before or before[-1] in _ENDING
+
+
 def name_scores(
-    english: Sequence[Words],
-    others: Sequence[Words],
-    witnesses: Sequence[Sequence[Words | None]] = (),
+    english: Sequence[FoldedText],
+    others: Sequence[FoldedText],
+    witnesses: Sequence[Sequence[FoldedText | None]] = (),
     common: frozenset[str] = frozenset(),
 ) -> list[float | None]:
     """For each text how like the names that were lost are to those that came from nowhere, 0 to 1.
@@ -45,7 +83,7 @@ def name_scores(
     has did not come from nowhere. Words that are `common` (see `common_words`) are no names: a college may become a faculty.
     """
     return [
-        _score(source, other, [texts[row] for texts in witnesses], common)
+        _name_score(source, other, [texts[row] for texts in witnesses], common)
         for row, (source, other) in enumerate(zip(english, others, strict=True))
     ]
 
@@ -55,53 +93,26 @@ def common_words(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(itertools.chain.from_iterable(_SMALL.findall(text) for text in texts))
 
 
-class Words:
-    """A text as words that can be compared: without accents, in small letters. Read when first asked for."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text if text.isascii() else "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-
-    @cached_property
-    def all(self) -> list[str]:
-        return list(dict.fromkeys(_plain(word) for word in _WORD.findall(self._text)))
-
-    @cached_property
-    def names(self) -> list[str]:
-        """Words with a capital that do not begin a sentence."""
-        found = [match for match in _NAME.finditer(self._text) if match[0][0].isupper() and not self._begins_sentence(match.start())]
-        return list(dict.fromkeys(_plain(match[0]) for match in found))
-
-    def _begins_sentence(self, place: int) -> bool:
-        before = self._text[max(place - _WINDOW, 0) : place].rstrip(_OPENING)
-        return not before or before[-1] in _ENDING
+def _name_score(source: FoldedText, other: FoldedText, witnesses: list[FoldedText | None], common: frozenset[str]) -> float | None:
+    if not source.names:
+        return None
+    present = [witness for witness in witnesses if witness is not None]
+    missing = [name for name in other.lacks(source.names) if name not in common]
+    lost = [name for name in missing if seen_by_most([witness.has(name) for witness in present])]
+    if not lost:
+        return 1.0
+    strange = [name for name in source.lacks(other.names) if not any(witness.has(name) for witness in present)]
+    return min((float(_greatest_likeness([name], lost)[0]) for name in strange), default=1.0)
 
 
-def _plain(word: str) -> str:
+def _letters_of(word: str) -> str:
+    """The letters of `word`, small."""
     return word.lower() if word.isalpha() else "".join(filter(str.isalpha, word.lower()))
 
 
-def _likeness(names: list[str], words: list[str]) -> NDArray[np.float32]:
+def _greatest_likeness(names: list[str], words: list[str]) -> NDArray[np.float32]:
     """How like each name is to the word that is most like it."""
     if not names or not words:
         return np.zeros(len(names), dtype=np.float32)
     best: NDArray[np.float32] = process.cdist(names, words, scorer=JaroWinkler.normalized_similarity, dtype=np.float32).max(axis=1)
     return best
-
-
-def _score(source: Words, other: Words, witnesses: list[Words | None], common: frozenset[str]) -> float | None:
-    if not source.names:
-        return None
-    told = [witness for witness in witnesses if witness]
-    lost = [
-        name
-        for name, likeness in zip(source.names, _likeness(source.names, other.all), strict=True)
-        if likeness < _SAME and name not in common and mostly([_likeness([name], witness.all)[0] >= _SAME for witness in told])
-    ]
-    if not lost:
-        return 1.0
-    strange = [
-        name
-        for name, likeness in zip(other.names, _likeness(other.names, source.all), strict=True)
-        if likeness < _SAME and not any(_likeness([name], witness.all)[0] >= _SAME for witness in told)
-    ]
-    return min((float(_likeness([name], lost)[0]) for name in strange), default=1.0)

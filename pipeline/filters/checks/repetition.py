@@ -14,17 +14,17 @@ def repetition_scores(english: Sequence[str], others: Sequence[str]) -> list[flo
     Of the runs of three words, and of eight characters (which judge scripts without spaces), the share of different
     ones, by that of the English text: what repeats a name there may do so here. The lower of the two counts.
     """
-    return [_score(text, other) for text, other in zip(english, others, strict=True)]
+    return [_repetition_score(text, other) for text, other in zip(english, others, strict=True)]
 
 
-def _score(english: str, other: str) -> float:
-    own = _variety(other)
+def _repetition_score(english: str, other: str) -> float:
+    own = _shares_of_different_runs(other)
     if own == (1.0, 1.0):
         return 1.0
-    return min(1.0, *(share / expected for share, expected in zip(own, _variety(english), strict=True)))
+    return min(1.0, *(share / expected for share, expected in zip(own, _shares_of_different_runs(english), strict=True)))
 
 
-def _variety(text: str) -> tuple[float, float]:
+def _shares_of_different_runs(text: str) -> tuple[float, float]:
     """Share of different ones among the runs of words, and among those of characters."""
     words = text.split()
     runs = list(zip(*(words[start:] for start in range(_RUN)), strict=False))

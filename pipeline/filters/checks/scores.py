@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -14,122 +14,130 @@ from parallel_qa.pipeline.filters.checks.answers import answer_scores
 from parallel_qa.pipeline.filters.checks.copied import copied_shares
 from parallel_qa.pipeline.filters.checks.length import length_ratios
 from parallel_qa.pipeline.filters.checks.marks import mark_scores
-from parallel_qa.pipeline.filters.checks.names import Words, common_words, name_scores
-from parallel_qa.pipeline.filters.checks.numbers import number_scores, numbers
+from parallel_qa.pipeline.filters.checks.names import FoldedText, common_words, name_scores
+from parallel_qa.pipeline.filters.checks.numbers import count_numbers, number_scores
 from parallel_qa.pipeline.filters.checks.repetition import repetition_scores
 from parallel_qa.pipeline.filters.checks.round_trip import chrf_scores, token_sort_scores
 from parallel_qa.pipeline.filters.checks.script import script_scores
-from parallel_qa.pipeline.filters.checks.sentences import ending_scores, sentence_scores
+from parallel_qa.pipeline.filters.checks.sentence_ends import ending_scores, sentence_scores
 from parallel_qa.pipeline.filters.checks.untranslated import untranslated_shares
-from parallel_qa.pipeline.filters.checks.witnesses import LEAST
+from parallel_qa.pipeline.filters.checks.witnesses import LEAST_WITNESSES
 from parallel_qa.pipeline.identification import language_scores
 from parallel_qa.pipeline.languages import Language
 
-Texts = Sequence[str | None]
-"""A text in one language, or None where there is none."""
-Scores = list[float | None]
+OptionalTexts = Sequence[str | None]
+"""Texts in one language, row by row; None where there is none."""
+ScoreColumn = list[float | None]
 Form = TypeVar("Form")
+"""A text, or what was read of it."""
 
 _BLOCK = 500
 """Rows whose words are in memory at once."""
 
 
 def measure(
-    english: Sequence[str], translations: Texts, backs: Texts, language: Language, answers: Sequence[Sequence[str]] | None = None
-) -> dict[str, Scores]:
+    english: Sequence[str],
+    translations: OptionalTexts,
+    backs: OptionalTexts,
+    language: Language,
+    answers: Sequence[Sequence[str]] | None = None,
+) -> dict[str, ScoreColumn]:
     """What there is to say of each translation without a look at other languages: the float columns of `schema.MEASURED`.
 
     `backs` are the back-translations, None where there was none to be made; `answers` the English answers that each text
     holds. `log_probability` is the model's own and not among the result.
     """
-
-    def of(others: Texts, score: Callable[[list[str], list[str]], Sequence[float | None]]) -> Scores:
-        places = [place for place, other in enumerate(others) if other is not None]
-        result: Scores = [None] * len(others)
-        found = score([english[place] for place in places], [others[place] or "" for place in places])
-        for place, value in zip(places, found, strict=True):
-            result[place] = value
-        return result
-
-    asked = answers or [()] * len(english)
-    answered = answer_scores(asked, english, [back or "" for back in backs])
+    there, back = _PresentRows(english, translations), _PresentRows(english, backs)
+    answers_of_backs = [answers[row] if answers else () for row in back.rows]
     return {
-        "language": of(translations, lambda _, texts: language_scores(texts, language)),
-        "script": of(translations, lambda _, texts: script_scores(texts, language)),
-        "copied": of(translations, copied_shares),
-        "untranslated": of(translations, lambda source, texts: untranslated_shares(source, texts, language)),
-        "repetition": _lower(of(translations, repetition_scores), of(backs, repetition_scores)),
-        "marks": of(translations, mark_scores),
-        "chrf": of(backs, chrf_scores),
-        "token_sort": of(backs, token_sort_scores),
-        "length_ratio": of(backs, length_ratios),
-        "sentences": of(backs, sentence_scores),
-        "ending": of(backs, ending_scores),
-        "answers": [score if back is not None else None for score, back in zip(answered, backs, strict=True)],
+        "language": there.column(language_scores(there.texts, language)),
+        "script": there.column(script_scores(there.texts, language)),
+        "copied": there.column(copied_shares(there.english, there.texts)),
+        "untranslated": there.column(untranslated_shares(there.english, there.texts, language)),
+        "repetition": _lower(
+            there.column(repetition_scores(there.english, there.texts)), back.column(repetition_scores(back.english, back.texts))
+        ),
+        "marks": there.column(mark_scores(there.english, there.texts)),
+        "chrf": back.column(chrf_scores(back.english, back.texts)),
+        "token_sort": back.column(token_sort_scores(back.english, back.texts)),
+        "length_ratio": back.column(length_ratios(back.english, back.texts)),
+        "sentences": back.column(sentence_scores(back.english, back.texts)),
+        "ending": back.column(ending_scores(back.english, back.texts)),
+        "answers": back.column(answer_scores(answers_of_backs, back.english, back.texts)),
     }
 
 
 def compare(
     english: Sequence[str],
-    backs: Mapping[str, Texts],
-    chrf: Mapping[str, Scores],
-    length_ratio: Mapping[str, Scores],
+    backs: Mapping[str, OptionalTexts],
+    chrf: Mapping[str, ScoreColumn],
+    length_ratio: Mapping[str, ScoreColumn],
     languages: Collection[str] | None = None,
-) -> dict[str, dict[str, Scores]]:
+) -> dict[str, dict[str, ScoreColumn]]:
     """What the languages of the same texts say about each other: for each of them the columns of `schema.COMPARED`.
 
     All are by language: `backs` the back-translations, `chrf` and `length_ratio` their scores. Languages bear witness where
     there are at least three others; with fewer, numbers and names are looked for in the English alone. `languages` names
     those of which the scores are wanted; all if not given.
     """
-    wanted = backs.keys() if languages is None else languages
-    result: dict[str, dict[str, Scores]] = {code: {"numbers": [], "names": []} for code in wanted}
+    judged = backs.keys() if languages is None else languages
+    result: dict[str, dict[str, ScoreColumn]] = {code: {"numbers": [], "names": []} for code in judged}
     common = common_words(itertools.chain(english, *(filter(None, texts) for texts in backs.values())))
     for start in range(0, len(english), _BLOCK):
         block = slice(start, start + _BLOCK)
         texts = {code: column[block] for code, column in backs.items()}
         for name, scores in (
-            ("numbers", _witnessed(english[block], texts, wanted, numbers, number_scores)),
-            ("names", _witnessed(english[block], texts, wanted, Words, functools.partial(name_scores, common=common))),
+            ("numbers", _scores_beside_witnesses(english[block], texts, judged, count_numbers, number_scores)),
+            ("names", _scores_beside_witnesses(english[block], texts, judged, FoldedText, partial(name_scores, common=common))),
         ):
-            for code in wanted:
+            for code in judged:
                 result[code][name] += scores[code]
-    for name, by_language, function in (
+    for name, by_language, outliers in (
         ("chrf_outlier", chrf, outlier.chrf_outliers),
         ("length_outlier", length_ratio, outlier.length_outliers),
     ):
-        columns = {other: np.array(values, dtype=np.float64) for other, values in by_language.items()}
-        for code in wanted:
-            values = function(columns[code], [column for other, column in columns.items() if other != code])
+        columns = {code: np.array(values, dtype=np.float64) for code, values in by_language.items()}
+        for code in judged:
+            values = outliers(columns[code], [column for other, column in columns.items() if other != code])
             result[code][name] = [None if np.isnan(value) else float(value) for value in values]
     return result
 
 
-def _witnessed(
+class _PresentRows(Generic[Form]):
+    """The rows of a batch that have a text in one language, and the same rows in English."""
+
+    def __init__(self, english: Sequence[Form], texts: Sequence[Form | None]) -> None:
+        self.rows = [row for row, text in enumerate(texts) if text is not None]
+        self.english = [english[row] for row in self.rows]
+        self.texts = [text for text in texts if text is not None]
+        self._all_rows = len(texts)
+
+    def column(self, scores: Sequence[float | None]) -> ScoreColumn:
+        """Scores of the rows that are present as a column of the batch, None in the others."""
+        column: ScoreColumn = [None] * self._all_rows
+        for row, score in zip(self.rows, scores, strict=True):
+            column[row] = score
+        return column
+
+
+def _scores_beside_witnesses(
     english: Sequence[str],
-    backs: Mapping[str, Texts],
-    wanted: Collection[str],
+    backs: Mapping[str, OptionalTexts],
+    judged: Collection[str],
     read: Callable[[str], Form],
-    score: Callable[[list[Form], list[Form], list[list[Form | None]]], Scores],
-) -> dict[str, Scores]:
-    """The scores of each language beside the others; every text is read once."""
+    score: Callable[[list[Form], list[Form], list[list[Form | None]]], ScoreColumn],
+) -> dict[str, ScoreColumn]:
+    """The scores of each of the languages `judged` beside the others; every text is read once."""
     source = [read(text) for text in english]
     forms = {code: [None if text is None else read(text) for text in texts] for code, texts in backs.items()}
-    result: dict[str, Scores] = {}
-    for code in wanted:
-        own = forms[code]
-        witnesses = [others for other, others in forms.items() if other != code] if len(forms) > LEAST else []
-        present = [(place, form) for place, form in enumerate(own) if form is not None]
-        result[code] = [None] * len(own)
-        scores = score(
-            [source[place] for place, _ in present],
-            [form for _, form in present],
-            [[column[place] for place, _ in present] for column in witnesses],
-        )
-        for (place, _), value in zip(present, scores, strict=True):
-            result[code][place] = value
+    result: dict[str, ScoreColumn] = {}
+    for code in judged:
+        own = _PresentRows(source, forms[code])
+        witnesses = [others for other, others in forms.items() if other != code] if len(forms) > LEAST_WITNESSES else []
+        result[code] = own.column(score(own.english, own.texts, [[column[row] for row in own.rows] for column in witnesses]))
     return result
 
 
-def _lower(first: Scores, second: Scores) -> Scores:
+def _lower(first: ScoreColumn, second: ScoreColumn) -> ScoreColumn:
+    """Row by row the lower score, or the only one."""
     return [min((score for score in pair if score is not None), default=None) for pair in zip(first, second, strict=True)]

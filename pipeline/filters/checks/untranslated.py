@@ -11,19 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from parallel_qa.pipeline.english_words import FUNCTION_WORDS, joined
 from parallel_qa.pipeline.languages import Language
 
-# Words that make a run English rather than a row of names.
-_FUNCTION_WORDS = (
-    "a about after all also an and are as at be because been before being but by can could did do does during each for from had has "
-    "have he her his how if in into is it its many more most much not of on only or other over she should since some such than that "
-    "the their them then there these they this those through to under until up was were what when where which while who whom whose "
-    "why will with would you your"
-)
-_FUNCTION_WORD_SET = frozenset(_FUNCTION_WORDS.split())
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD = re.compile(joined(r"[^\W_]"))
 # Scripts without spaces let Latin letters touch their own.
-_LATIN_OR_OTHER_WORD = re.compile(r"[A-Za-z0-9]+(?:['’-][A-Za-z0-9]+)*|[^\W_A-Za-z0-9]+")
+_LATIN_OR_OTHER_WORD = re.compile(joined("[A-Za-z0-9]") + r"|[^\W_A-Za-z0-9]+")
 _LATIN_LETTERS = re.compile(r"[A-Za-z]{2}")
 
 _INSIDE_WEIGHT = 0.4
@@ -31,7 +24,7 @@ _ALIGNED = 3
 
 
 @dataclass(frozen=True)
-class _Run:
+class _CopiedRun:
     """Words of a translation that follow each other in its English text too."""
 
     words: int
@@ -58,18 +51,18 @@ def untranslated_shares(english: Sequence[str], translations: Sequence[str], lan
     A run inside the translation counts less than one at its head or tail, and one of names alone not at all.
     """
     latin = language.script == "Latn"
-    return [_share(text, other, latin) for text, other in zip(english, translations, strict=True)]
+    return [_untranslated_share(text, other, latin) for text, other in zip(english, translations, strict=True)]
 
 
-def _share(english: str, translation: str, latin: bool) -> float:
+def _untranslated_share(english: str, translation: str, latin: bool) -> float:
     if not _LATIN_LETTERS.search(translation):
         return 0.0
     source = _WORD.findall(english.lower())
     words = (_WORD if latin else _LATIN_OR_OTHER_WORD).findall(translation)
-    return max((run.weight(latin) * run.words / len(source) for run in _runs(source, words)), default=0.0)
+    return max((run.weight(latin) * run.words / len(source) for run in _copied_runs(source, words)), default=0.0)
 
 
-def _runs(source: list[str], words: list[str]) -> Iterator[_Run]:
+def _copied_runs(source: list[str], words: list[str]) -> Iterator[_CopiedRun]:
     known, follow = set(source), set(itertools.pairwise(source))
     lower = [word.lower() for word in words]
     start = 0
@@ -81,9 +74,9 @@ def _runs(source: list[str], words: list[str]) -> Iterator[_Run]:
         while end < len(words) and (lower[end - 1], lower[end]) in follow:
             end += 1
         aligned = min(end - start, _ALIGNED)
-        function_words = sum(word in _FUNCTION_WORD_SET for word in lower[start:end])
-        others = sum(word[0].islower() and len(word) > 1 and word not in _FUNCTION_WORD_SET for word in words[start:end])
+        function_words = sum(word in FUNCTION_WORDS for word in lower[start:end])
+        others = sum(word[0].islower() and len(word) > 1 and word not in FUNCTION_WORDS for word in words[start:end])
         head = start == 0 and lower[:aligned] == source[:aligned]
         tail = end == len(words) and lower[-aligned:] == source[-aligned:]
-        yield _Run(end - start, function_words, others, head or tail)
+        yield _CopiedRun(end - start, function_words, others, head or tail)
         start = end

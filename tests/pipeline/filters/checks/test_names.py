@@ -3,18 +3,18 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallel_qa.pipeline.filters.checks.names import Words, common_words, name_scores
+from parallel_qa.pipeline.filters.checks.names import FoldedText, common_words, name_scores
 
 ENGLISH = "Yesterday Vidal joined Barcelona from Sevilla."
 
 
 def score(english: str, other: str, *witnesses: str | None, common: frozenset[str] = frozenset()) -> float | None:
-    told = [[None if text is None else Words(text)] for text in witnesses]
-    return name_scores([Words(english)], [Words(other)], told, common)[0]
+    told = [[None if text is None else FoldedText(text)] for text in witnesses]
+    return name_scores([FoldedText(english)], [FoldedText(other)], told, common)[0]
 
 
 def test_names_are_words_with_a_capital_inside_a_sentence() -> None:
-    assert Words('Then Marlo said: "The Erkoç of AI are here." Nobody came to Ilmara').names == ["marlo", "erkoc", "ilmara"]
+    assert FoldedText('Then Marlo said: "The Erkoç of AI are here." Nobody came to Ilmara').names == ["marlo", "erkoc", "ilmara"]
 
 
 def test_a_name_that_is_there_or_written_otherwise_is_no_fault() -> None:

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallel_qa.pipeline.filters.checks.numbers import number_scores, numbers
+from parallel_qa.pipeline.filters.checks.numbers import count_numbers, number_scores
 
 
 def score(english: str, other: str, *witnesses: str | None) -> float | None:
-    told = [[None if text is None else numbers(text)] for text in witnesses]
-    return number_scores([numbers(english)], [numbers(other)], told)[0]
+    told = [[None if text is None else count_numbers(text)] for text in witnesses]
+    return number_scores([count_numbers(english)], [count_numbers(other)], told)[0]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from parallel_qa.pipeline.filters.checks.sentences import ending_scores, sentence_scores
+from parallel_qa.pipeline.filters.checks.sentence_ends import ending_scores, sentence_scores
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ENDS = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?=\s|$)")
-_ENDED = re.compile(r"[.!?…。！？:;)\]][\"'”’»)\]\s]*$")
+_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?=\s|$)")
+_TEXT_END = re.compile(r"[.!?…。！？:;)\]][\"'”’»)\]\s]*$")
 
 
 def sentence_scores(english: Sequence[str], back_translations: Sequence[str]) -> list[float | None]:
@@ -14,15 +14,19 @@ def sentence_scores(english: Sequence[str], back_translations: Sequence[str]) ->
 
     Sentences are counted by the marks that end them; a text without any is one. None where the English text has no mark.
     """
-    return [_parity(len(_ENDS.findall(text)), len(_ENDS.findall(back))) for text, back in zip(english, back_translations, strict=True)]
+    return [
+        _ratio_of_counts(len(_SENTENCE_END.findall(text)), len(_SENTENCE_END.findall(back)))
+        for text, back in zip(english, back_translations, strict=True)
+    ]
 
 
 def ending_scores(english: Sequence[str], back_translations: Sequence[str]) -> list[float | None]:
     """For each text 1 if it came back with a mark at its end, else 0: it was cut; None where the English has none there."""
     return [
-        float(bool(_ENDED.search(back))) if _ENDED.search(text) else None for text, back in zip(english, back_translations, strict=True)
+        float(bool(_TEXT_END.search(back))) if _TEXT_END.search(text) else None
+        for text, back in zip(english, back_translations, strict=True)
     ]
 
 
-def _parity(sent: int, came_back: int) -> float | None:
+def _ratio_of_counts(sent: int, came_back: int) -> float | None:
     return min(sent, came_back or 1) / max(sent, came_back) if sent else None
