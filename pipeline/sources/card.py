@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,14 +11,18 @@ import jmespath
 import jmespath.exceptions
 import pydantic
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import REPOSITORY
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
-from parallel_qa.pipeline.settings import HOUSE, PlainName, Settings, parse
+from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings, parse
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
+
+JOIN_VERSION = 2
+"""Raise it when `joined.py` or `imported.py` makes something else of the same three tables."""
+_NOT_READ = {"title", "role", "languages", "size", "licence", "homepage", "citation"}
 
 Format = Literal["parquet", "jsonl", "json", "csv", "tsv", "squad", "beir"]
 ENDINGS: dict[str, Format] = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -145,6 +150,17 @@ class Translations(_Part):
         return codes
 
 
+class Size(_Part):
+    """About how much a source gives after cleaning, to plan with before anything is downloaded."""
+
+    queries: NonNegativeInt | None = None
+    passages: NonNegativeInt | None = None
+    """Positives, and one hard negative of each pair (`cleaning.max_negatives`)."""
+    pairs: NonNegativeInt | None = None
+    sentences: NonNegativeInt | None = None
+    """Different sentences of its queries and passages together."""
+
+
 class Card(Files):
     """What a card's front matter says, and where the card stands."""
 
@@ -163,6 +179,10 @@ class Card(Files):
     links: LinkTable | None = None
     """`queries`, `passages` and `links`: a source of three tables that belong together by id, instead of `rows`."""
     translations: Translations | None = None
+    languages: list[LanguageCode] | None = None
+    """Target languages that the source is translated into or imported in; an empty list: it stays English. If not given, all of the
+    run's, or those of `translations`."""
+    size: Size | None = None
     licence: str = Field(min_length=1)
     """SPDX identifier where there is one, such as `CC-BY-SA-4.0`."""
     homepage: str | None = None
@@ -176,6 +196,14 @@ class Card(Files):
         if not licence.strip():
             raise ValueError("name the licence, such as CC-BY-SA-4.0")
         return licence
+
+    @pydantic.field_validator("languages")
+    @classmethod
+    def _different_languages(cls, codes: list[str] | None) -> list[str] | None:
+        for code in codes or []:
+            if (codes or []).count(code) > 1:
+                raise ValueError(f"{code} is listed twice")
+        return codes
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Card:
@@ -196,6 +224,9 @@ class Card(Files):
             raise ValueError("links: a source of three tables needs `queries`, `passages` and `links`")
         if self.translations and not self.joined:
             raise ValueError("translations: only a source of three tables can be joined with its translations")
+        foreign = set(self.languages or []) - set(self.translations.languages) if self.translations else set()
+        if foreign:
+            raise ValueError(f"languages: {', '.join(sorted(foreign))}: the source has no such `translations`, and is never translated")
         return self
 
     @property
@@ -210,9 +241,17 @@ class Card(Files):
         named = {"queries.": self.queries, "passages.": self.passages, "links.": self.links}
         return {where: table for where, table in named.items() if table is not None}
 
+    def target_languages(self, run_languages: Sequence[str]) -> list[str]:
+        """Which of the languages of a run (NLLB codes) the source is translated into or imported in, in the run's order."""
+        own = self.languages
+        if own is None and self.translations:
+            own = list(self.translations.languages)
+        return [code for code in run_languages if own is None or code in own]
+
     def reading(self) -> dict[str, Any]:
-        """All of the card that decides what is read; not what it says for people."""
-        return self.model_dump(mode="json", exclude={"title", "role", "licence", "homepage", "citation"}, exclude_defaults=True)
+        """All of the card that decides what is read; not what it says for people or for planning."""
+        facts = self.model_dump(mode="json", exclude=_NOT_READ, exclude_defaults=True)
+        return facts | {"join": JOIN_VERSION} if self.role == "training" and (self.joined or self.format == "beir") else facts
 
 
 def load_card(settings: Settings, name: str) -> Card:

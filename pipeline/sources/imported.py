@@ -13,13 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from parallel_qa.pipeline import schema
+from parallel_qa.pipeline.database import Database
 from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources import fetching
 from parallel_qa.pipeline.sources.card import Card, TextTable, load_card
-from parallel_qa.pipeline.sources.joined import load_rows, read_table
+from parallel_qa.pipeline.sources.joined import load_texts, read_table
 from parallel_qa.pipeline.sources.records import SetAside
-from parallel_qa.pipeline.sources.staging import open_database
 from parallel_qa.pipeline.store import Store, fingerprint
 from parallel_qa.pipeline.work import Unit, versions
 
@@ -75,25 +75,19 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
 
 def _texts(card: Card, code: str, table: str, keys: Iterable[pa.Table]) -> Iterator[str | None]:
     """The text for each key, in order; null where the source has none."""
-    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as folder, open_database(Path(folder)) as database:
-        database.execute("CREATE TABLE keys (number BIGINT, id VARCHAR)")
-        database.execute("CREATE TABLE texts (id VARCHAR, title VARCHAR, text VARCHAR)")
+    purpose = f"{card.path}: joining its {table} in {code}"
+    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch, Database(Path(scratch), purpose) as database:
+        database.run("CREATE TABLE keys (number BIGINT, id VARCHAR)")
         number = 0
         for part in keys:
-            batch = pa.table({"number": range(number, number + part.num_rows), "id": part["key"]})
+            database.insert("keys", pa.table({"number": range(number, number + part.num_rows), "id": part["key"]}))
             number += part.num_rows
-            database.register("batch", batch)
-            database.execute("INSERT INTO keys SELECT number, id FROM batch")
-            database.unregister("batch")
         described = _table_in(card, code, table)
-        if described:
-            for row in load_rows(database, "texts", read_table(card, described), "WHERE id IN (SELECT id FROM keys)"):
-                assert isinstance(row, SetAside)  # it is missing, and counted as that
-        reader = database.sql(
-            """SELECT any_value(texts.text) AS text FROM keys LEFT JOIN texts ON texts.id = keys.id
-            GROUP BY keys.number ORDER BY keys.number"""
-        ).to_arrow_reader(10_000)
-        for batch in reader:
+        rows = read_table(card, described) if described else ()
+        for row in load_texts(database, Path(scratch) / "texts.parquet", rows):
+            assert isinstance(row, SetAside)  # it is missing, and counted as that
+        texts = database.read("SELECT text FROM keys LEFT JOIN texts ON texts.id = keys.id ORDER BY number", 10_000)
+        for batch in texts:
             yield from batch["text"].to_pylist()
 
 

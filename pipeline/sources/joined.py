@@ -1,51 +1,77 @@
 """Sources of three tables that belong together by id: queries, passages, and links between them (BEIR, MS MARCO).
 
-The tables are joined on disk, whatever their size.
+The tables are written to disk and joined there: the cost grows with their rows (n log n), the memory does not.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from parallel_qa.pipeline.database import Database, parquet_rows
 from parallel_qa.pipeline.sources.card import Card, LinkTable, TextTable
 from parallel_qa.pipeline.sources.mapping import MalformedError, Raw, columns, reader
 from parallel_qa.pipeline.sources.reading import raw_rows
 from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
-from parallel_qa.pipeline.sources.staging import in_batches, open_database
+from parallel_qa.pipeline.sources.staging import in_batches
 
 MAX_NEGATIVES = 16
 """Of the negatives of one link so many are kept, the first ones."""
+_TEXT_ROWS = pa.schema([(name, pa.string()) for name in ("id", "title", "text")])
+_LINK_ROWS = pa.schema([(name, pa.string()) for name in ("position", "query", "passage", "negative")])
 _BATCH = 50_000
+_READ = 10_000
 
 
 def read_joined(card: Card) -> Rows:
     """The pairs of a card with `queries`, `passages` and `links`, in the order in which the links first appear.
 
-    A link that stands several times, with a negative each time, is one pair. Raises UserError where a file
-    cannot be read.
+    A link that stands several times, with a negative each time, is one pair with the first `MAX_NEGATIVES` different ones,
+    in the order of the links. Of texts with one id, the first in the file counts. Raises UserError where a file
+    cannot be read, or where memory or disk do not suffice.
     """
     assert card.queries and card.passages and card.links
-    with _database() as database:
-        database.execute("CREATE TABLE links (place BIGINT, position VARCHAR, query VARCHAR, passage VARCHAR, negative VARCHAR)")
-        yield from load_rows(database, "links", _links(card, card.links))
-        database.execute(
-            f"""CREATE TABLE pairs AS SELECT min(place) AS place, arg_min(position, place) AS position, query, passage,
-            coalesce(list(DISTINCT negative ORDER BY negative) FILTER (negative IS NOT NULL), [])[:{MAX_NEGATIVES}] AS negatives
-            FROM links GROUP BY query, passage"""
-        )
-        database.execute("CREATE TABLE wanted_queries AS SELECT DISTINCT query AS id FROM pairs")
-        database.execute("CREATE TABLE wanted_passages AS SELECT passage AS id FROM pairs UNION SELECT unnest(negatives) FROM pairs")
+    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch, Database(Path(scratch), f"{card.path}: joining") as database:
+        folder = Path(scratch)
+        links = folder / "links.parquet"
+        yield from _write_rows(links, _links(card, card.links), _LINK_ROWS)
+        database.run(f"CREATE VIEW links AS SELECT file_row_number AS place, * FROM {parquet_rows(links)}")
         for name, table in (("queries", card.queries), ("passages", card.passages)):
-            database.execute(f"CREATE TABLE {name} (id VARCHAR, title VARCHAR, text VARCHAR)")
-            yield from load_rows(database, name, read_table(card, table), f"WHERE id IN (SELECT id FROM wanted_{name})")
+            yield from load_texts(database, folder / f"{name}.parquet", read_table(card, table))
+        database.run("CREATE TABLE pairs AS SELECT query, passage, min(place) AS place FROM links GROUP BY query, passage")
+        _find_needed_passages(database)
         yield from _pairs(database)
+
+
+def load_texts(database: Database, path: Path, rows: Iterable[Mapping[str, Any] | SetAside]) -> Iterator[SetAside]:
+    """Write rows of `read_table` to the Parquet file `path`; yields those that were set aside.
+
+    The database gets a view of them that is named like the file: `id`, `title`, `text`; of rows with one id the first alone.
+    """
+    yield from _write_rows(path, rows, _TEXT_ROWS)
+    database.run(
+        f"""CREATE VIEW {path.stem} AS SELECT id, title, text FROM {parquet_rows(path)}
+        SEMI JOIN (SELECT min(file_row_number) AS file_row_number FROM {parquet_rows(path)} GROUP BY id) AS first USING (file_row_number)"""
+    )
+
+
+def _write_rows(path: Path, rows: Iterable[Mapping[str, Any] | SetAside], schema: pa.Schema) -> Iterator[SetAside]:
+    with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+        for batch in in_batches(rows, _BATCH):
+            yield from (row for row in batch if isinstance(row, SetAside))
+            writer.write_table(pa.Table.from_pylist([row for row in batch if not isinstance(row, SetAside)], schema=schema))
+
+
+def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+    """The rows of `batches`, one at a time."""
+    for batch in batches:
+        yield from batch.to_pylist()
 
 
 def read_texts(card: Card) -> Iterator[tuple[str, str, str]]:
@@ -88,37 +114,17 @@ def tables_of_beir(card: Card) -> Card:
     )
 
 
-@contextlib.contextmanager
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in scratch space, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="parallel-qa-") as folder, open_database(Path(folder)) as database:
-        yield database
-
-
-def load_rows(
-    database: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Mapping[str, Any] | SetAside], condition: str = ""
-) -> Iterator[SetAside]:
-    """Insert `rows` into `table`; yields those that cannot be."""
-    target = database.sql(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().schema
-    for batch in in_batches(rows, _BATCH):
-        yield from (row for row in batch if isinstance(row, SetAside))
-        database.register("batch", pa.Table.from_pylist([row for row in batch if not isinstance(row, SetAside)], schema=target))
-        database.execute(f"INSERT INTO {table} SELECT * FROM batch {condition}")
-        database.unregister("batch")
-
-
 def _links(card: Card, table: LinkTable) -> Iterator[dict[str, Any] | SetAside]:
     query, passage = reader(table.query), reader(table.passage)
     negative = reader(table.negative) if table.negative else None
     keep = [(reason, reader(condition)) for reason, condition in table.keep.items()]
-    for place, raw in enumerate(raw_rows(card, table)):
+    for raw in raw_rows(card, table):
         if isinstance(raw, SetAside):
             yield raw
             continue
         try:
             reason = next((reason for reason, condition in keep if not condition(raw.row)), None)
             row = {
-                "place": place,
                 "position": raw.position,
                 "query": _id(query(raw.row)),
                 "passage": _id(passage(raw.row)),
@@ -158,23 +164,39 @@ def _id(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 
-def _pairs(database: duckdb.DuckDBPyConnection) -> Rows:
-    reader = database.sql(
-        """SELECT pairs.position, pairs.query, pairs.passage, any_value(q.text) AS query_text,
-        any_value(p.title) AS title, any_value(p.text) AS text,
-        list({'title': n.title, 'text': n.text, 'key': n.id} ORDER BY n.id) FILTER (n.id IS NOT NULL) AS negatives
-        FROM (SELECT *, unnest(CASE WHEN len(negatives) = 0 THEN [NULL] ELSE negatives END) AS negative FROM pairs) AS pairs
-        LEFT JOIN queries AS q ON q.id = pairs.query LEFT JOIN passages AS p ON p.id = pairs.passage
-        LEFT JOIN passages AS n ON n.id = pairs.negative
-        GROUP BY pairs.place, pairs.position, pairs.query, pairs.passage ORDER BY pairs.place"""
-    ).to_arrow_reader(10_000)
-    for batch in reader:
-        for row in batch.to_pylist():
-            source_id = f"{row['query']}-{row['passage']}"
-            if row["query_text"] is None or row["text"] is None:
-                reason = "no_query" if row["query_text"] is None else "no_passage"
-                yield SetAside(row["position"], source_id, reason, row["query_text"], row["text"])
-                continue
-            negatives = tuple(Passage(n["title"], n["text"], n["key"]) for n in row["negatives"] or [])
-            keys = {"query_key": row["query"], "passage_key": row["passage"]}
-            yield Pair(row["position"], source_id, row["query_text"], row["text"], row["title"], "", negatives, **keys)
+def _find_needed_passages(database: Database) -> None:
+    """Make the table `needed`: for each pair its positive passage as number 0, and its negatives as 1, 2, 3 …"""
+    database.run(
+        """CREATE TABLE negatives AS SELECT pairs.place AS pair, negative, min(links.place) AS place
+        FROM links JOIN pairs ON pairs.query = links.query AND pairs.passage = links.passage
+        WHERE negative IS NOT NULL GROUP BY pairs.place, negative"""
+    )
+    database.run(
+        f"""CREATE TABLE needed AS SELECT place AS pair, 0 AS number, passage AS id FROM pairs UNION ALL
+        SELECT pair, row_number() OVER (PARTITION BY pair ORDER BY place) AS number, negative AS id FROM negatives
+        QUALIFY number <= {MAX_NEGATIVES}"""
+    )
+
+
+def _pairs(database: Database) -> Rows:
+    pairs = database.read(
+        """SELECT position, pairs.query AS query, pairs.passage AS passage, text AS query_text
+        FROM pairs JOIN links USING (place) LEFT JOIN queries ON queries.id = pairs.query ORDER BY pairs.place""",
+        _READ,
+    )
+    passages = database.read(
+        """SELECT pair, needed.id AS id, title, text
+        FROM needed LEFT JOIN passages ON passages.id = needed.id ORDER BY pair, number""",
+        _READ,
+    )
+    by_pair = itertools.groupby(rows_of(passages), key=lambda row: row["pair"])
+    for row, (_, needed) in zip(rows_of(pairs), by_pair, strict=True):
+        positive, *others = needed
+        source_id = f"{row['query']}-{row['passage']}"
+        if row["query_text"] is None or positive["text"] is None:
+            reason = "no_query" if row["query_text"] is None else "no_passage"
+            yield SetAside(row["position"], source_id, reason, row["query_text"], positive["text"])
+            continue
+        negatives = tuple(Passage(other["title"], other["text"], other["id"]) for other in others if other["text"] is not None)
+        keys = {"query_key": row["query"], "passage_key": row["passage"]}
+        yield Pair(row["position"], source_id, row["query_text"], positive["text"], positive["title"], "", negatives, **keys)

@@ -6,7 +6,7 @@ import pytest
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.settings import EVALUATION, HOUSE, load_settings
-from parallel_qa.pipeline.sources.card import load_card, shipped_cards
+from parallel_qa.pipeline.sources.card import JOIN_VERSION, load_card, shipped_cards
 from tests.project import Project
 
 GOOD = {"format": "squad", "files": ["questions.json"], "licence": "CC0-1.0"}
@@ -56,6 +56,11 @@ def test_the_usual_evaluation_sets_have_cards_and_are_no_sources() -> None:
             r".*only a source of three tables can be joined",
         ),
         ({"translations": {"queries": "a", "passages": "b", "languages": {"xx": "x"}}}, r"translations\.languages: .*'xx'"),
+        ({"languages": ["en"]}, r"languages\.0: English is the source language"),
+        ({"languages": ["deutsch"]}, r"languages\.0: unknown language 'deutsch': use an NLLB-200 code"),
+        ({"languages": ["de", "deu_Latn"]}, r"languages: deu_Latn is listed twice"),
+        ({"size": {"pairs": -1}}, r"size\.pairs: Input should be greater than or equal to 0"),
+        ({"size": {"pears": 1}}, r"unknown key 'size\.pears': did you mean 'pairs'\?"),
     ],
 )
 def test_a_bad_card_is_named_with_its_remedy(project: Project, front: dict[str, object], message: str) -> None:
@@ -80,5 +85,58 @@ def test_what_a_card_says_for_people_decides_nothing(project: Project) -> None:
     plain = load_card(project.settings(), "./questions.md").reading()
     project.card("questions", **{**GOOD, "title": "Other", "licence": "MIT", "homepage": "https://example.org", "citation": "@misc{x}"})
     assert load_card(project.settings(), "./questions.md").reading() == plain
+    project.card("questions", **GOOD, languages=["de"], size={"pairs": 7})
+    assert load_card(project.settings(), "./questions.md").reading() == plain
     project.card("questions", **GOOD, limit=5)
     assert load_card(project.settings(), "./questions.md").reading() != plain
+
+
+RUN = ["deu_Latn", "arb_Arab", "zho_Hans"]
+TABLES = {name: {"files": [f"{name}.tsv"]} for name in ("queries", "passages")}
+PARALLEL = {
+    "licence": "MIT",
+    **TABLES,
+    "links": {"files": ["links.tsv"], "query": "q", "passage": "p"},
+    "translations": {"queries": "{}.tsv", "passages": "{}.tsv", "languages": {"zh": "chinese", "de": "german", "fr": "french"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        (GOOD, RUN),
+        ({**GOOD, "languages": []}, []),
+        ({**GOOD, "languages": ["zh", "fr", "de"]}, ["deu_Latn", "zho_Hans"]),
+        (PARALLEL, ["deu_Latn", "zho_Hans"]),
+        ({**PARALLEL, "languages": ["zh"]}, ["zho_Hans"]),
+        ({**PARALLEL, "languages": []}, []),
+    ],
+)
+def test_a_source_may_have_languages_of_its_own(project: Project, front: dict[str, object], expected: list[str]) -> None:
+    project.card("questions", **front)
+    assert load_card(project.settings(), "./questions.md").target_languages(RUN) == expected
+
+
+def test_a_parallel_source_has_the_languages_of_its_translations_only(project: Project) -> None:
+    project.card("questions", **PARALLEL, languages=["de", "ar"])
+    with pytest.raises(UserError, match=r"questions\.md: .*languages: arb_Arab: the source has no such `translations`"):
+        load_card(project.settings(), "./questions.md")
+
+
+def test_a_card_of_joined_tables_knows_how_they_are_joined(project: Project) -> None:
+    project.card("questions", **PARALLEL)
+    assert load_card(project.settings(), "./questions.md").reading()["join"] == JOIN_VERSION
+    project.card("questions", **PARALLEL, role="evaluation")
+    assert "join" not in load_card(project.settings(), "./questions.md").reading()
+
+
+def test_the_cards_of_the_paper_say_how_large_they_are() -> None:
+    settings = load_settings("paper")
+    cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources)}
+    for card in cards.values():
+        assert card.size is not None
+        pairs, queries, passages, sentences = card.size.pairs, card.size.queries, card.size.passages, card.size.sentences
+        assert pairs and queries and passages and sentences
+        assert queries <= pairs and passages <= 2 * pairs and sentences >= queries
+    assert {name for name, card in cards.items() if not card.target_languages(settings.languages)} == {"mfaq", "mr-tydi"}
+    assert len(cards["mmarco"].target_languages(settings.languages)) == 6

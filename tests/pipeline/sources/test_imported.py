@@ -21,6 +21,7 @@ ENGLISH = {
     "2": "The river Aldo freezes every winter.",
 }
 GERMAN = {"1": ". . . . . . . .", "0": "Der Fluss Aldo ist 740 Kilometer lang."}  # in another order, one of dots, one missing
+LATER_GERMAN = "Der Fluss Aldo ist lang."  # a second text with the id 0
 
 
 @pytest.fixture
@@ -28,6 +29,8 @@ def settings(project: Project) -> Settings:
     folder = project.folder
     for name, texts in (("english", ENGLISH), ("german", GERMAN)):
         (folder / f"{name}_passages.tsv").write_text("".join(f"{key}\t{text}\n" for key, text in texts.items()))
+    with (folder / "german_passages.tsv").open("a") as file:
+        file.write(f"0\t{LATER_GERMAN}\n")
     (folder / "english_queries.tsv").write_text("7\tHow long is the river Aldo?\n8\tWhere does the river Aldo end?\n")
     (folder / "german_queries.tsv").write_text("8\tWo endet der Fluss Aldo?\nbroken line\n7\tWie lang ist der Fluss Aldo?\n")
     (folder / "triples.tsv").write_text("7\t0\t2\n8\t1\t2\n")

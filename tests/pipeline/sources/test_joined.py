@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.sources.card import load_card
+from parallel_qa.pipeline.sources.card import Card, load_card
 from parallel_qa.pipeline.sources.card_rows import read_rows
 from parallel_qa.pipeline.sources.evaluation import evaluation_of
-from parallel_qa.pipeline.sources.joined import read_texts
+from parallel_qa.pipeline.sources.joined import MAX_NEGATIVES, read_texts
 from parallel_qa.pipeline.sources.records import Pair, Passage, SetAside
 from tests.project import Project
 
@@ -78,7 +80,7 @@ def test_triples_are_one_pair_with_its_negatives(project: Project) -> None:
             "1-10",
             'What is "mined"?',
             "Salt is mined.",
-            negatives=(Passage("", "Tea grows.", "11"), Passage("", "Wool is sold.", "12")),
+            negatives=(Passage("", "Wool is sold.", "12"), Passage("", "Tea grows.", "11")),
             query_key="1",
             passage_key="10",
         ),
@@ -94,10 +96,76 @@ def test_triples_are_one_pair_with_its_negatives(project: Project) -> None:
     ]
 
 
+def triples(project: Project, queries: list[list[str]], passages: list[list[str]], links: list[list[str]]) -> Card:
+    """A card of three tables of tab-separated lines."""
+    for name, rows in (("queries", queries), ("passages", passages), ("triples", links)):
+        (project.folder / f"{name}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    table = {"columns": ["_id", "text"], "quotes": False}
+    project.card(
+        "questions",
+        licence="MIT",
+        queries={"files": ["queries.tsv"], **table},
+        passages={"files": ["passages.tsv"], **table},
+        links={"files": ["triples.tsv"], "columns": ["q", "p", "n"], "quotes": False, "query": "q", "passage": "p", "negative": "n"},
+    )
+    return load_card(project.settings(), "./questions.md")
+
+
+def test_of_many_negatives_the_first_ones_are_kept(project: Project) -> None:
+    passages = [[f"{number}", f"Passage {number}."] for number in range(40)]
+    order = [*range(39, 0, -1), *range(39, 0, -1)]
+    card = triples(project, [["q", "Which?"]], passages, [["q", "0", str(number)] for number in order])
+    [pair] = read_rows(card)
+    assert isinstance(pair, Pair)
+    assert [negative.key for negative in pair.negatives] == [str(number) for number in range(39, 39 - MAX_NEGATIVES, -1)]
+
+
+def test_of_texts_with_one_id_the_first_counts(project: Project) -> None:
+    card = triples(
+        project,
+        [["q", "Which?"], ["q", "Another?"]],
+        [["a", "First."], ["b", "Wrong."], ["a", "Second."], ["b", "Wrong again."]] * 3,
+        [["q", "a", "b"]],
+    )
+    [pair] = read_rows(card)
+    assert isinstance(pair, Pair)
+    assert (pair.query, pair.passage, pair.negatives) == ("Which?", "First.", (Passage("", "Wrong.", "b"),))
+
+
+KEYS = st.sampled_from("abcdef")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(KEYS, KEYS, KEYS), max_size=40), st.lists(KEYS, max_size=8), st.lists(KEYS, max_size=8))
+def test_tables_are_joined_as_one_would_by_hand(
+    project: Project, links: list[tuple[str, str, str]], queries: list[str], passages: list[str]
+) -> None:
+    card = triples(
+        project,
+        [[key, f"Query {place}?"] for place, key in enumerate(queries)],
+        [[key, f"Passage {place}."] for place, key in enumerate(passages)],
+        [list(link) for link in links],
+    )
+    query_texts = {key: f"Query {queries.index(key)}?" for key in queries}
+    passage_texts = {key: f"Passage {passages.index(key)}." for key in passages}
+    negatives: dict[tuple[str, str], dict[str, None]] = {}
+    for query, passage, negative in links:
+        negatives.setdefault((query, passage), {})[negative] = None
+    expected = []
+    for query, passage in negatives:
+        position = f"triples.tsv#{next(place for place, link in enumerate(links, 1) if link[:2] == (query, passage))}"
+        source_id, texts = f"{query}-{passage}", (query_texts.get(query), passage_texts.get(passage))
+        if None in texts:
+            expected.append(SetAside(position, source_id, "no_passage" if texts[0] else "no_query", *texts))
+            continue
+        others = tuple(Passage("", passage_texts[key], key) for key in negatives[query, passage] if key in passage_texts)
+        expected.append(Pair(position, source_id, *texts, negatives=others, query_key=query, passage_key=passage))
+    assert list(read_rows(card)) == expected
+
+
 def test_of_an_evaluation_set_the_linked_texts_count(project: Project) -> None:
     beir(project.folder / "set")
-    settings = project.settings(evaluation=["set"])
-    evaluation = evaluation_of(settings)
+    evaluation = evaluation_of(project.settings(evaluation=["set"]))
     assert {name: len(index) for name, index in evaluation.indexes.items()} == {"query": 2, "passage": 2}
     [facts] = evaluation.facts()["sets"]
     assert (facts["name"], facts["queries"], facts["passages"]) == ("set", 2, 2)

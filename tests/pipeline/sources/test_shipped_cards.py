@@ -93,7 +93,7 @@ EXPECTED: dict[str, list[tuple[object, ...]]] = {
         ("8", "What is mined?", "Salt is mined.", "Salt", "", ()),
     ],
     "mmarco": [
-        ("9083-0", "where is salt mined", NORTH, "", "", (Passage("", "Extreme means very great.", "1"), Passage("", "Tea grows.", "2"))),
+        ("9083-0", "where is salt mined", NORTH, "", "", (Passage("", "Tea grows.", "2"), Passage("", "Extreme means very great.", "1"))),
         ("121352-1", 'define "extreme"', "Extreme means very great.", "", "", (Passage("", NORTH, "0"),)),
     ],
     "squadshifts": [("a", "Where is salt mined?", NORTH, "Salt", "in the north", ())] * 4,
