@@ -26,7 +26,7 @@ def current_progress() -> Progress:
 
 
 @contextlib.contextmanager
-def bars(console: Console) -> Iterator[None]:
+def progress_bars(console: Console) -> Iterator[None]:
     """Show progress as bars while the block runs, if `console` is a terminal."""
     global _current
     if not console.is_terminal:

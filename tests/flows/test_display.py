@@ -6,7 +6,7 @@ import logging
 import pytest
 from rich.console import Console
 
-from parallel_qa.flows.display import bars, current_progress
+from parallel_qa.flows.display import current_progress, progress_bars
 from parallel_qa.pipeline.progress import LogProgress
 
 
@@ -25,10 +25,10 @@ def test_a_finished_unit_is_one_log_line_with_its_rate(caplog: pytest.LogCapture
 
 def test_a_terminal_shows_bars_and_a_file_does_not() -> None:
     before = current_progress()
-    with bars(Console(file=io.StringIO())):
+    with progress_bars(Console(file=io.StringIO())):
         assert current_progress() is before
     screen = io.StringIO()
-    with bars(Console(file=screen, force_terminal=True, width=120)):
+    with progress_bars(Console(file=screen, force_terminal=True, width=120)):
         assert current_progress() is not before
         progress = current_progress()
         progress.start("deu_Latn/a/00000", 3, "sentences")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.command_line import CommandLine
+from tests.flows.cli.conftest import FinishedRun
+
+
+def test_a_report_is_written_and_its_place_is_told(finished: FinishedRun, tmp_path: Path, cli: CommandLine) -> None:
+    page = tmp_path / "a [red] report.html"
+    result = cli.run("report", finished.profile, "--store", finished.store, "--output", page)
+    assert (result.returncode, result.stdout) == (0, f"Report: {page}\n")
+    assert "Der Fluss Aldo" in page.read_text(encoding="utf-8")
+
+
+def test_what_another_threshold_would_keep_is_shown_beside_what_is_kept(finished: FinishedRun, cli: CommandLine) -> None:
+    result = cli.run("filter", finished.profile, "--store", finished.store, "--dry-run", "--set", "min_chrf=100")
+    assert result.returncode == 0, result.stderr
+    assert "kept then" in result.stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if line.startswith("│")]
+    assert [row[:4] for row in rows] == [
+        ["questions", code, table, "1"] for table in ("queries", "passages") for code in ("deu_Latn", "arb_Arab")
+    ]
+
+
+def test_a_threshold_to_try_is_refused_without_a_dry_run(finished: FinishedRun, cli: CommandLine) -> None:
+    refused = cli.run("filter", finished.profile, "--store", finished.store, "--set", "min_chrf=100")
+    message = "error: --set goes with --dry-run: write the threshold into the profile to keep it\n"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", message)
+
+
+def test_thresholds_are_proposed_from_scores_and_from_verdicts(finished: FinishedRun, tmp_path: Path, cli: CommandLine) -> None:
+    proposed = cli.run("calibrate", finished.profile, "--store", finished.store, "--keep", "0.5")
+    assert proposed.stdout.startswith("filters:\n")
+    assert proposed.stderr.startswith("From 4 texts. Kept of texts: ")
+    (tmp_path / "verdicts.json").write_text(json.dumps({"format": 1, "name": "test"}), encoding="utf-8")
+    refused = cli.run("calibrate", finished.profile, "--store", finished.store, "--verdicts", tmp_path / "verdicts.json")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: {tmp_path}/verdicts.json: ")
