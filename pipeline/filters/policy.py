@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from parallel_qa.pipeline.settings import Thresholds
 
-Hits = NDArray[np.bool_]
+RowMask = NDArray[np.bool_]
+Rejections = dict[str, RowMask]
+"""By reason, the rows of a table that it rejects."""
 Lengths = NDArray[np.int32]
 
 
@@ -34,11 +36,11 @@ class Rule:
             return 1.0 if value else None
         return value
 
-    def switch(self, thresholds: Thresholds) -> bool:
+    def is_switch(self, thresholds: Thresholds) -> bool:
         """Whether the setting only says yes or no."""
         return isinstance(getattr(thresholds, self.setting), bool)
 
-    def concerns(self, lengths: Lengths, thresholds: Thresholds) -> Hits:
+    def concerns(self, lengths: Lengths, thresholds: Thresholds) -> RowMask:
         """Which texts the rule is for, by the `lengths` of their English in characters."""
         if self.of == "short":
             return lengths < thresholds.short_characters
@@ -78,7 +80,7 @@ Reasons = list[str | None]
 """Why each text of a table is rejected; None where it is kept."""
 
 
-def hits(scored: pa.Table, english: pa.Table | Lengths, thresholds: Thresholds) -> dict[str, Hits]:
+def rejections(scored: pa.Table, english: pa.Table | Lengths, thresholds: Thresholds) -> Rejections:
     """For each of `REASONS` the rows of `scored` that it rejects.
 
     `scored` has the schema `schema.scored(...)`; `english` the same rows in English, or their lengths in characters, which decide
@@ -87,10 +89,10 @@ def hits(scored: pa.Table, english: pa.Table | Lengths, thresholds: Thresholds) 
     lengths = english if isinstance(english, np.ndarray) else text_lengths(english)
     missing = scored["text"].is_null().to_numpy()  # the source does not have it in the language
     empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(scored["text"])), 0), False).to_numpy()
-    result = {"missing": missing, "translation_fault": score(scored, "faults") > 0, "empty": empty}
+    result = {"missing": missing, "translation_fault": score_column(scored, "faults") > 0, "empty": empty}
     for rule in RULES:
         limit = rule.limit(thresholds)
-        scores = score(scored, rule.score)
+        scores = score_column(scored, rule.score)
         # Scores are kept as 32 bits: 0.15 is not above 0.15.
         beyond = np.zeros(len(scores), bool) if limit is None else _beyond(scores, np.float32(limit), rule.bad)
         result[rule.reason] = result.get(rule.reason, False) | (beyond & rule.concerns(lengths, thresholds))
@@ -103,34 +105,34 @@ def text_lengths(english: pa.Table) -> Lengths:
 
 
 def reasons(scored: pa.Table, english: pa.Table, thresholds: Thresholds) -> Reasons:
-    """For each row the reason for rejecting it, or None to keep it; see `hits`."""
-    return first_reasons(hits(scored, english, thresholds))
+    """For each row the reason for rejecting it, or None to keep it; see `rejections`."""
+    return first_reasons(rejections(scored, english, thresholds))
 
 
-def first_reasons(found: dict[str, Hits]) -> Reasons:
-    """For each row the first of `REASONS` that hit it."""
-    result = np.full(len(found[REASONS[0]]), None, dtype=object)
+def first_reasons(rejected: Rejections) -> Reasons:
+    """For each row the first of `REASONS` that rejects it, or None to keep it."""
+    result = np.full(len(rejected[REASONS[0]]), None, dtype=object)
     for reason in reversed(REASONS):
-        result[found[reason]] = reason
+        result[rejected[reason]] = reason
     return list(result)
 
 
-def all_reasons(found: dict[str, Hits], rows: Sequence[int]) -> list[list[str]]:
-    """For each of `rows` all reasons that hit it."""
-    return [[reason for reason in REASONS if found[reason][row]] for row in rows]
+def all_reasons(rejected: Rejections, rows: Sequence[int]) -> list[list[str]]:
+    """For each of `rows` all reasons that reject it."""
+    return [[reason for reason in REASONS if rejected[reason][row]] for row in rows]
 
 
-def score(scored: pa.Table, name: str) -> NDArray[np.float32]:
+def score_column(scored: pa.Table, name: str) -> NDArray[np.float32]:
     """A column of `scored`, null as NaN, which no comparison holds for; or `round_trip`, the mean of chrF and token sort.
 
     The two see different things: chrF alone rejects half as many good texts again for the same share of wrong ones
     (`python -m benchmarks.filters`).
     """
     if name == "round_trip":
-        return (score(scored, "chrf") + score(scored, "token_sort")) / np.float32(2)
+        return (score_column(scored, "chrf") + score_column(scored, "token_sort")) / np.float32(2)
     return np.asarray(scored[name].to_numpy(), dtype=np.float32)
 
 
-def _beyond(scores: NDArray[np.float32], limit: np.float32, bad: Literal["below", "above"]) -> Hits:
-    beyond: Hits = scores < limit if bad == "below" else scores > limit
+def _beyond(scores: NDArray[np.float32], limit: np.float32, bad: Literal["below", "above"]) -> RowMask:
+    beyond: RowMask = scores < limit if bad == "below" else scores > limit
     return beyond

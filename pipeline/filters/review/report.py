@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from parallel_qa.pipeline import pages
 from parallel_qa.pipeline.filters import policy
-from parallel_qa.pipeline.filters.assembly import english_wholes, whole
-from parallel_qa.pipeline.filters.filter import Shard, shards
+from parallel_qa.pipeline.filters.filter import ScoredShard
+from parallel_qa.pipeline.filters.policy import Reasons, Rejections
+from parallel_qa.pipeline.filters.review.samples import ScoredSample, read_sample
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.settings import Settings, Thresholds
 from parallel_qa.pipeline.store import Store
 from parallel_qa.pipeline.tally import Tally
+from parallel_qa.pipeline.titles import judged_texts
 
 _BINS = 40
 _RANGES = {
@@ -48,15 +50,15 @@ _RANGES = {
 """Scores that are drawn, with the ends of their axis; what lies beyond is drawn at the end."""
 
 
-def report_page(settings: Settings, store: Store, rows: int = 100) -> str:
-    """The report of a run that was filtered, as HTML.
+def report_page(settings: Settings, shards: Sequence[ScoredShard], store: Store, rows: int = 100) -> str:
+    """The report of a run as HTML; `shards` are all that it filtered.
 
     It shows `rows` texts of each source and table in all languages side by side, and as many rejected ones of each language and
-    reason, always the same ones. Raises UserError where the run was not filtered.
+    reason, always the same ones.
     """
-    seen = _Seen(settings, rows)
-    for shard in shards(settings, store):
-        seen.add(shard, store)
+    gathered = _Gathered(settings, rows)
+    for shard in shards:
+        gathered.add(shard, read_sample(shard, store))
     content = {
         "name": settings.name,
         "languages": [
@@ -64,29 +66,29 @@ def report_page(settings: Settings, store: Store, rows: int = 100) -> str:
             for code, language in ((code, LANGUAGES.find(code)) for code in settings.languages)
         ],
         "reasons": policy.REASONS,
-        "texts": seen.texts(),
-        "rejected": seen.rejected_texts(),
+        "texts": gathered.texts(),
+        "rejected": gathered.rejected_texts(),
     }
     return pages.render(
         "parallel_qa.pipeline.filters.review",
         "report.html.jinja",
-        seen.figures(),
+        gathered.figures(),
         name=settings.name,
-        counts=seen.counts(),
+        counts=gathered.counts(),
         content=pages.script_json(content),
     )
 
 
 @dataclass(order=True)
-class _Chosen:
-    """A text that the page may show; those with the smallest numbers are."""
+class _RankedText:
+    """A text that the page may show; those with the lowest ranks are shown."""
 
-    number: int
+    rank: int
     place: tuple[int, int]
     text: dict[str, Any] = field(compare=False)
 
 
-class _Seen:
+class _Gathered:
     """What the page needs of a run, gathered shard by shard."""
 
     def __init__(self, settings: Settings, most: int) -> None:
@@ -95,58 +97,49 @@ class _Seen:
         self._tallies: dict[tuple[str, str, str], Tally] = {}
         self._histograms: dict[tuple[str, str], NDArray[np.int64]] = {}
         self._side_by_side: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
-        self._rejected: dict[tuple[str, str], list[_Chosen]] = defaultdict(list)
+        self._rejected: dict[tuple[str, str], list[_RankedText]] = defaultdict(list)
         self._shards = 0
 
-    def add(self, shard: Shard, store: Store) -> None:
+    def add(self, shard: ScoredShard, sample: ScoredSample) -> None:
         """Look at one shard in one language."""
-        _, code, table = shard.key
-        scored, english = shard.read(store), shard.english(store)
-        hits = policy.hits(scored, english, self._settings.filters.of(code, table))
-        reasons = policy.first_reasons(hits)
+        rejections = policy.rejections(sample.scored, sample.english, self._settings.filters.of(shard.language, shard.table))
+        reasons = policy.first_reasons(rejections)
         self._tallies[shard.key] = self._tallies.get(shard.key, Tally()) + Tally.of(reasons)
         for name, (low, high) in _RANGES.items():
-            scores = policy.score(scored, name)
+            scores = policy.score_column(sample.scored, name)
             counts, _ = np.histogram(np.clip(scores[~np.isnan(scores)], low, high), _BINS, (low, high))
-            self._histograms[name, code] = self._histograms.get((name, code), np.zeros(_BINS, np.int64)) + counts
-        numbers = np.array([xxhash.xxh3_64_intdigest(text_id.encode()) for text_id in scored["id"].to_pylist()], dtype=np.uint64)
-        self._choose_shown(shard, scored, english, hits, numbers)
-        self._choose_rejected(shard, scored, english, hits, reasons, numbers)
+            histogram = self._histograms.get((name, shard.language), np.zeros(_BINS, np.int64))
+            self._histograms[name, shard.language] = histogram + counts
+        numbers = np.array([xxhash.xxh3_64_intdigest(text_id.encode()) for text_id in sample.scored["id"].to_pylist()], dtype=np.uint64)
+        self._choose_shown(shard, sample, rejections, numbers)
+        self._choose_rejected(shard, sample, rejections, reasons, numbers)
         self._shards += 1
 
-    def _choose_shown(
-        self, shard: Shard, scored: pa.Table, english: pa.Table, hits: dict[str, policy.Hits], numbers: NDArray[np.uint64]
-    ) -> None:
+    def _choose_shown(self, shard: ScoredShard, sample: ScoredSample, rejections: Rejections, numbers: NDArray[np.uint64]) -> None:
         """The same texts in every language, as they are chosen by their ids."""
-        source, code, table = shard.key
-        shown = self._side_by_side[source, table]
-        for row in np.argsort(numbers, kind="stable")[: self._most].tolist():
-            [text] = _texts(shard, scored, english, hits, [row])
-            entry = shown.setdefault(text["id"], {"number": int(numbers[row]), "source": source, **_only(text, "id", "table", "english")})
-            entry.setdefault("in", {})[code] = _only(text, "text", "back", "reasons", "scores")
+        shown = self._side_by_side[shard.source, shard.table]
+        rows = np.argsort(numbers, kind="stable")[: self._most].tolist()
+        for row, text in zip(rows, _page_texts(shard, sample, rejections, rows), strict=True):
+            of_all_languages = {name: text[name] for name in ("id", "table", "english")}
+            entry = shown.setdefault(text["id"], {"number": int(numbers[row]), "source": shard.source, **of_all_languages})
+            entry.setdefault("in", {})[shard.language] = {name: text[name] for name in ("text", "back", "reasons", "scores")}
         if len(shown) > self._most:
             for text_id in sorted(shown, key=lambda text_id: shown[text_id]["number"])[self._most :]:
                 del shown[text_id]
 
     def _choose_rejected(
-        self,
-        shard: Shard,
-        scored: pa.Table,
-        english: pa.Table,
-        hits: dict[str, policy.Hits],
-        reasons: policy.Reasons,
-        numbers: NDArray[np.uint64],
+        self, shard: ScoredShard, sample: ScoredSample, rejections: Rejections, reasons: Reasons, numbers: NDArray[np.uint64]
     ) -> None:
-        source, code, _ = shard.key
         for reason in {reason for reason in reasons if reason}:
-            heap = self._rejected[code, reason]
-            rows = np.array([row for row, why in enumerate(reasons) if why == reason])
+            candidates = self._rejected[shard.language, reason]
+            rows = np.array([row for row, first in enumerate(reasons) if first == reason])
             chosen = rows[np.argsort(numbers[rows], kind="stable")[: self._most]].tolist()
-            for row, text in zip(chosen, _texts(shard, scored, english, hits, chosen), strict=True):
+            for row, text in zip(chosen, _page_texts(shard, sample, rejections, chosen), strict=True):
                 # The worst first: those that most checks reject.
                 rank = -len(text["reasons"]) << 64 | int(numbers[row])
-                heap.append(_Chosen(rank, (self._shards, row), {"source": source, "language": code, "reason": reason, **text}))
-            self._rejected[code, reason] = heapq.nsmallest(self._most, heap)
+                shown = {"source": shard.source, "language": shard.language, "reason": reason, **text}
+                candidates.append(_RankedText(rank, (self._shards, row), shown))
+            self._rejected[shard.language, reason] = heapq.nsmallest(self._most, candidates)
 
     def counts(self) -> list[dict[str, Any]]:
         """One row a source, language and table."""
@@ -210,25 +203,29 @@ class _Seen:
         return [chosen.text for key in sorted(self._rejected) for chosen in sorted(self._rejected[key])]
 
 
-def _texts(shard: Shard, scored: pa.Table, english: pa.Table, hits: dict[str, policy.Hits], rows: list[int]) -> list[dict[str, Any]]:
-    """The rows as the page has them."""
-    taken, source = scored.take(pa.array(rows, pa.int64())), english_wholes(english.take(pa.array(rows, pa.int64())))
-    names = [name for name in _RANGES if name in taken.column_names] + ["language", "ending", "faults"]
-    scores = {name: taken[name].to_pylist() for name in names}
-    titles = taken["title"].to_pylist() if "title" in taken.column_names else [""] * len(rows)
+def _page_texts(shard: ScoredShard, sample: ScoredSample, rejections: Rejections, rows: list[int]) -> list[dict[str, Any]]:
+    """Some rows of a shard as the page has them."""
+    scored, english = (table.take(pa.array(rows, pa.int64())) for table in (sample.scored, sample.english))
+    columns = [name for name in _RANGES if name in scored.column_names] + ["language", "ending", "faults"]
+    scores = {name: scored[name].to_pylist() for name in columns}
     return [
         {
-            "id": taken["id"][place].as_py(),
-            "table": shard.key[2],
-            "english": source[place],
-            "text": None if (text := taken["text"][place].as_py()) is None else whole(titles[place] or "", text),
-            "back": taken["back_translation"][place].as_py(),
+            "id": text_id,
+            "table": shard.table,
+            "english": english_text,
+            "text": text,
+            "back": back,
             "reasons": reasons,
             "scores": {name: round(float(column[place]), 3) for name, column in scores.items() if column[place] is not None},
         }
-        for place, reasons in enumerate(policy.all_reasons(hits, rows))
+        for place, (text_id, english_text, text, back, reasons) in enumerate(
+            zip(
+                scored["id"].to_pylist(),
+                judged_texts(english),
+                judged_texts(scored),
+                scored["back_translation"].to_pylist(),
+                policy.all_reasons(rejections, rows),
+                strict=True,
+            )
+        )
     ]
-
-
-def _only(text: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: text[name] for name in names}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallel_qa.pipeline import schema
-from parallel_qa.pipeline.filters.policy import REASONS, all_reasons, hits, reasons
+from parallel_qa.pipeline.filters.policy import REASONS, all_reasons, reasons, rejections
 from parallel_qa.pipeline.settings import FilterSettings
 from parallel_qa.pipeline.tally import Tally
 
@@ -88,11 +88,11 @@ def test_each_threshold_rejects_what_is_beyond_it(score: str, bad: float, good: 
         assert reasons(table, english(SHORT, SHORT, SHORT), FilterSettings()) == [None, None, None]
 
 
-def test_all_reasons_that_hit_are_told() -> None:
+def test_all_reasons_are_told() -> None:
     table = scored(("good", 0, 20, 1), ("gut", 1, 90, 0))
-    found = hits(table, english(LONG, LONG), FilterSettings())
-    assert tuple(found) == REASONS
-    assert all_reasons(found, [0, 1]) == [["translation_fault", "language", "round_trip"], []]
+    rejected = rejections(table, english(LONG, LONG), FilterSettings())
+    assert tuple(rejected) == REASONS
+    assert all_reasons(rejected, [0, 1]) == [["translation_fault", "language", "round_trip"], []]
 
 
 def test_a_text_that_the_source_lacks_is_missing_and_not_empty() -> None:

@@ -7,26 +7,26 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from parallel_qa.pipeline.filters.filter import decide, filter_texts
-from parallel_qa.pipeline.filters.review.human import load_marks
 from parallel_qa.pipeline.filters.review.report import report_page
+from parallel_qa.pipeline.filters.review.verdicts import load_verdicts
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.settings import Settings
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation.translate import translate
 from tests.conftest import Run
+from tests.pipeline.filters.decisions import reasons_by_table, scored_shards
 from tests.project import Project
 
 
 def show(page: Page, folder: Path, settings: Settings, store: Store, rows: int = 100) -> None:
     file = folder / "report.html"
-    file.write_text(report_page(settings, store, rows), encoding="utf-8")
+    file.write_text(report_page(settings, Plan(settings, store).scored_shards, store, rows), encoding="utf-8")
     page.goto(file.as_uri())
 
 
 def test_counts_scores_and_texts_are_shown(page: Page, sample_run: Run, tmp_path: Path) -> None:
     show(page, tmp_path, sample_run.settings, sample_run.store)
-    decided = decide(sample_run.settings, sample_run.store)
+    decided = reasons_by_table(sample_run)
     assert page.locator("#counts + table tbody tr").count() == len(decided)
     kept = sum(reasons.count(None) for reasons in decided.values())
     cells = [int(cell.replace(",", "")) for cell in page.locator("#counts + table tbody td:nth-child(5)").all_inner_texts()]
@@ -62,7 +62,7 @@ def test_search_looks_into_every_language(page: Page, sample_run: Run, tmp_path:
 
 def test_rejected_texts_are_found_by_language_and_reason(page: Page, sample_run: Run, tmp_path: Path) -> None:
     show(page, tmp_path, sample_run.settings, sample_run.store)
-    decided = decide(sample_run.settings, sample_run.store)
+    decided = reasons_by_table(sample_run)
     reason = next(reason for reasons in decided.values() for reason in reasons if reason)
     page.select_option("#rejected-reason", reason)
     whys = page.locator("#rejected-list .why").all_inner_texts()
@@ -92,7 +92,7 @@ def test_markup_in_a_text_is_shown_as_text(page: Page, project: Project, store: 
         translations={"queries": "{}_queries.tsv", "passages": "{}_passages.tsv", "languages": {"de": "de"}},
     )
     settings = project.settings(languages=["de"])
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     show(page, tmp_path, settings, store)
     assert page.evaluate("window.taken") is None
@@ -101,7 +101,7 @@ def test_markup_in_a_text_is_shown_as_text(page: Page, project: Project, store: 
     assert any(bait in text for text in shown)
 
 
-def test_marks_are_kept_and_exported_for_calibrate(page: Page, sample_run: Run, tmp_path: Path) -> None:
+def test_verdicts_are_kept_and_exported_for_calibrate(page: Page, sample_run: Run, tmp_path: Path) -> None:
     show(page, tmp_path, sample_run.settings, sample_run.store)
     first = page.locator("#kept-list article").first
     buttons = first.locator("button")
@@ -109,22 +109,22 @@ def test_marks_are_kept_and_exported_for_calibrate(page: Page, sample_run: Run, 
     buttons.nth(3).click()
     buttons.nth(5).click()
     buttons.nth(5).click()  # and off again
-    assert page.locator("#marked").inner_text() == "2"
+    assert page.locator("#verdicts").inner_text() == "2"
     page.reload()
-    assert page.locator("#marked").inner_text() == "2"
+    assert page.locator("#verdicts").inner_text() == "2"
     assert page.locator("#kept-list article").first.locator("button").nth(0).get_attribute("aria-pressed") == "true"
     with page.expect_download() as download:
         page.click("#export")
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
-    assert file.name == f"{sample_run.settings.name}-marks.json"
-    marks = load_marks(file)
-    assert sorted(marks.values()) == [False, True]
+    assert file.name == f"{sample_run.settings.name}-verdicts.json"
+    verdicts = load_verdicts(file)
+    assert sorted(verdicts.values()) == [False, True]
     shown = {text["id"] for text in json.loads(page.locator("#content").inner_text())["texts"]}
-    assert {text_id for _, _, text_id in marks} <= shown
+    assert {text_id for _, _, text_id in verdicts} <= shown
 
 
 def test_the_page_is_the_same_every_time_and_needs_nothing_beside_it(sample_run: Run) -> None:
-    first = report_page(sample_run.settings, sample_run.store, 5)
-    assert first == report_page(sample_run.settings, sample_run.store, 5)
+    first, again = (report_page(sample_run.settings, scored_shards(sample_run), sample_run.store, 5) for _ in range(2))
+    assert first == again
     assert "<script src" not in first and '<link rel="stylesheet"' not in first

@@ -1,4 +1,4 @@
-"""What people think of texts: the marks that the report exports."""
+"""Verdicts: what people think of texts, as the report exports it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from parallel_qa.pipeline.errors import UserError
 
-Marks = Mapping[tuple[str, str, str], bool]
+Verdicts = Mapping[tuple[str, str, str], bool]
 """Whether a text is good, by language (NLLB code), table ("queries" or "passages") and id."""
 
 
-class _Mark(BaseModel):
+class _Verdict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     language: str
@@ -26,13 +26,13 @@ class _Mark(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1]
+    format: Literal[1, 2]
     name: str
-    marks: list[_Mark]
+    verdicts: list[_Verdict] = Field(validation_alias=AliasChoices("verdicts", "marks"))  # "marks" in format 1
 
 
-def load_marks(path: Path) -> Marks:
-    """The marks of a file that the report exported. Raises UserError that names the file, the mark and the field."""
+def load_verdicts(path: Path) -> Verdicts:
+    """The verdicts of a file that the report exported. Raises UserError that names the file, the verdict and the field."""
     try:
         content = _File.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -40,5 +40,5 @@ def load_marks(path: Path) -> Marks:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where or 'the file'}: {first['msg']}: export the marks from the report again") from None
-    return {(mark.language, mark.table, mark.id): mark.good for mark in content.marks}
+        raise UserError(f"{path}: {where or 'the file'}: {first['msg']}: export the verdicts from the report again") from None
+    return {(verdict.language, verdict.table, verdict.id): verdict.good for verdict in content.verdicts}
