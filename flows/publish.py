@@ -7,15 +7,12 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from parallel_qa.flows.display import current_progress
+from parallel_qa.flows.steps import run_one_step
+from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.release.making import publish as stage
 from parallel_qa.pipeline.release.making.publish import Release
-from parallel_qa.pipeline.settings import Settings, load_settings
+from parallel_qa.pipeline.settings import load_settings
 from parallel_qa.pipeline.store import Store
-
-
-@task(task_run_name="release of {settings.name}", cache_policy=NO_CACHE)
-def _publish(settings: Settings, store: Store) -> Release:
-    return stage.publish(settings, store, current_progress())
 
 
 @flow(name="publish")
@@ -26,7 +23,18 @@ def publish(profile: str, store: str) -> Release:
         profile: Name of a ready profile, or path of a YAML file.
         store: Folder or `s3://` address.
     """
-    release = _publish(load_settings(profile), Store(store))
+    return publish_plan(Plan(load_settings(profile), Store(store)))
+
+
+def publish_plan(plan: Plan) -> Release:
+    """Write the release of a plan, as a task, and show what was kept."""
+    run_one_step(stage.mining_step(plan), plan)
+
+    @task(name="publish", task_run_name=f"release of {plan.settings.name}", cache_policy=NO_CACHE)
+    def write() -> Release:
+        return stage.publish(plan.settings, plan.store, current_progress(), plan)
+
+    release = write()
     create_table_artifact(_kept(release), key="kept", description=f"Pairs kept in release {release.manifest['version']}")
     return release
 

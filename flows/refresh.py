@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from prefect import flow
 
-from parallel_qa.flows.filter import filter_texts
-from parallel_qa.flows.prepare import download
-from parallel_qa.flows.publish import publish
-from parallel_qa.flows.translate import translate
+from parallel_qa.flows.publish import publish_plan
+from parallel_qa.flows.steps import run_stage
+from parallel_qa.flows.translate import ONE_UNIT
+from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.release.making.publish import Release
+from parallel_qa.pipeline.settings import load_settings
+from parallel_qa.pipeline.store import Store
 from parallel_qa.pipeline.work import Outcome
 
 
@@ -23,12 +25,16 @@ class Refreshed:
 
 
 @flow(name="refresh")
-def refresh(profile: str, store: str) -> Refreshed:
-    """Download, translate, filter and publish.
+def refresh(profile: str, store: str, runner: str = "auto") -> Refreshed:
+    """Prepare, translate, filter and publish, by one plan.
 
     Args:
         profile: Name of a ready profile, or path of a YAML file.
         store: Folder or `s3://` address.
+        runner: Where the units run; see the flow `filter`.
     """
-    outcome = download(profile, store) + translate(profile, store) + filter_texts(profile, store)
-    return Refreshed(outcome, publish(profile, store))
+    plan = Plan(load_settings(profile), Store(store))
+    outcome = run_stage("prepare", plan, runner=runner)
+    outcome += run_stage("translate", plan, ONE_UNIT, runner=runner)
+    outcome += run_stage("filter", plan, runner=runner)
+    return Refreshed(outcome, publish_plan(plan))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from parallel_qa.pipeline.settings import parse
+from parallel_qa.pipeline.parsing import parse
 
 Mode = Literal["monolingual", "cross-lingual", "hybrid"]
 
@@ -25,6 +25,11 @@ class Alpha(_Part):
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     steps: int = Field(1, ge=1)
     """Steps, counted over all epochs, from `start` to `end`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, given: Any) -> Any:
+        return {"start": given} if isinstance(given, int | float) else given
 
     @property
     def constant(self) -> bool:
@@ -54,11 +59,12 @@ class BatchSettings(_Part):
     mode: Mode = "hybrid"
     """`hybrid`: monolingual with probability alpha, else cross-lingual. The other two are alpha 1 and 0."""
     alpha: Alpha = Alpha()
+    """A number will do where it does not change. A source that has one language only is drawn monolingually, whatever alpha is."""
     alpha_groups: list[AlphaOf] = Field(default_factory=list)
     """A language is drawn before the kind of batch, so that a group of languages may have an alpha of its own."""
 
     languages: list[str] | None = None
-    """All of the release if not given; zero-shot languages are those that are not named."""
+    """All of the release if not given; zero-shot languages are those that are not named. A source is drawn in those that it has."""
     language_weights: dict[str, float] = Field(default_factory=dict)
     """Factors of the probability of a language; 1 for those not named."""
     language_temperature: float | None = Field(None, gt=0)
@@ -84,7 +90,5 @@ class BatchSettings(_Part):
 
 
 def batch_settings(**given: Any) -> BatchSettings:
-    """Settings from keywords. Raises UserError that names the setting; `alpha` may be a number."""
-    if isinstance(given.get("alpha"), int | float):
-        given["alpha"] = {"start": given["alpha"]}
+    """Settings from keywords. Raises UserError that names the setting."""
     return parse(BatchSettings, given, "batches")

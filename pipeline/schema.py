@@ -44,19 +44,19 @@ KEYS = pa.schema([("key", pa.string())])
 """Row by row a source's own id of a text, where translations of it are joined by that id."""
 
 SENTENCES = pa.schema([("text", pa.string()), ("checked", pa.bool_())])
-"""Unique sentences of a source, in order of first appearance; `checked` ones are translated back."""
+"""Unique sentences of a shard of texts, in order of first appearance; `checked` ones are translated back."""
 
 SEGMENTS = pa.schema(
     [
-        ("title", pa.list_(pa.int64())),  # sentence rows
-        ("text", pa.list_(pa.int64())),  # sentence rows
+        ("title", pa.list_(pa.int64())),  # sentence rows of the shard
+        ("text", pa.list_(pa.int64())),  # sentence rows of the shard
         ("gaps", pa.list_(pa.string())),  # what stands before each sentence of `text`, and after the last
     ]
 )
 """How a text is put together from sentences; a query has an empty `title`."""
 
-TRANSLATIONS = pa.schema([("text", pa.string()), ("mark", pa.string()), ("score", pa.float32())])
-"""Row by row the translation of a shard of sentences; `mark` names a fault that the engine saw, else null; `score`
+TRANSLATIONS = pa.schema([("text", pa.string()), ("fault", pa.string()), ("score", pa.float32())])
+"""Row by row the translation of a shard of sentences; `fault` names what the engine saw amiss, else null; `score`
 is the mean log-probability of the output's tokens, null where no model was asked."""
 
 MEASURED = pa.schema(
@@ -76,7 +76,7 @@ Of the translation: `language`: 1 if a detector takes it for its language, else 
 language's script. `copied`: share of its words that were copied from the English. `untranslated`: the longest run of them.
 `repetition`: share of different runs by that of the English, the lower of translation and back-translation. `marks`: share
 of addresses, brackets and quotes kept. `log_probability`: that of the least likely sentence, as a mean over its tokens.
-`faults`: sentences with a `mark`.
+`faults`: sentences with a fault that the engine saw.
 
 Of the back-translation against the English: `chrf` and `token_sort`, 0 to 100; `length_ratio` in characters; `sentences`:
 their number by that of the English, at most 1; `ending`: 1 if it ends as the English does; `answers`: how much of the

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from parallel_qa.pipeline.batch_settings import BatchSettings
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.parsing import one_line, parse
 
 HOUSE = Path(__file__).resolve().parent.parent
 """The folder that holds `profiles/` and `data_cards/`, in a checkout and in an installation alike."""
 
+
+MOST_LANGUAGES = 62
+"""Target languages of one run: a release says with one bit a language, in a signed number of 64 bits, where a text survived."""
 
 EVALUATION = (
     "xquad",
@@ -58,7 +62,7 @@ class Environment(BaseSettings):
             super().__init__()
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise UserError(f"environment: PARALLEL_QA_{str(first['loc'][0]).upper()}: {_one_line(first['msg'])}") from None
+            raise UserError(f"environment: PARALLEL_QA_{str(first['loc'][0]).upper()}: {one_line(first['msg'])}") from None
 
     @property
     def models(self) -> Path:
@@ -89,7 +93,6 @@ def _plain_name(name: str) -> str:
     return name
 
 
-Model = TypeVar("Model", bound=BaseModel)
 LanguageCode = Annotated[str, AfterValidator(_language_code)]
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 
@@ -263,22 +266,39 @@ class ReleaseSettings(_Section):
     """The order of the rows: by a hash of their ids and this number."""
 
 
+class SourceSettings(_Section):
+    """A source of a run; in a profile its card alone will do."""
+
+    card: str
+    """The name of a file in `data_cards/`, or the path of a card, relative to the profile."""
+    languages: list[LanguageCode] | None = None
+    """Those of the run's languages that it is translated into; those that its card names if not given, none of them for
+    English only."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_its_card_alone(cls, content: Any) -> Any:
+        return {"card": content} if isinstance(content, str) else content
+
+
 class Settings(_Section):
     """One run: which sources, which languages, how translated, filtered and published."""
 
     name: PlainName
     """Names the run and its releases."""
-    sources: list[str] = Field(min_length=1)
-    """Data cards: the name of a file in `data_cards/`, or the path of a card, relative to the profile."""
+    sources: list[SourceSettings] = Field(min_length=1)
+    """Data cards: `squad`, `./my-card.md`, or `{card: mfaq, languages: []}` for a source with languages of its own."""
     evaluation: list[str] = list(EVALUATION)
     """Evaluation sets: cards, or folders of a BEIR layout, SQuAD files or plain text. A training row that holds one of their
     questions or passages, or most of one, is set aside. Without this setting, the usual sets are (`EVALUATION`)."""
-    languages: list[LanguageCode] = Field(min_length=1)
+    languages: list[LanguageCode] = Field(min_length=1, max_length=MOST_LANGUAGES)
     """Target languages, as NLLB code ("deu_Latn") or tag ("de")."""
     cleaning: CleaningSettings = CleaningSettings()
     translation: TranslationSettings = TranslationSettings()
     filters: FilterSettings = FilterSettings()
     release: ReleaseSettings = ReleaseSettings()
+    batches: BatchSettings | None = None
+    """How training is to draw batches from the release, such as `source_weights`: what loaders begin with."""
     folder: Path = Field(default=HOUSE / "profiles", exclude=True)
     """Where relative paths start: the folder of the profile."""
 
@@ -290,6 +310,14 @@ class Settings(_Section):
                 raise ValueError(f"{code} is listed twice")
         return codes
 
+    @pydantic.model_validator(mode="after")
+    def _sources_have_languages_of_the_run(self) -> Settings:
+        for number, source in enumerate(self.sources):
+            for code in source.languages or []:
+                if code not in self.languages:
+                    raise ValueError(f"sources.{number}.languages: {code} is not among the run's `languages`: add it there")
+        return self
+
 
 def load_settings(profile: str) -> Settings:
     """The settings of `profile`: the name of a file in `profiles/`, or a path.
@@ -300,7 +328,7 @@ def load_settings(profile: str) -> Settings:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {_one_line(error)}") from None
+        raise UserError(f"{path}: cannot be read as YAML: {one_line(error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: a profile is a YAML mapping of settings, see profiles/sample.yaml")
     return parse(Settings, content | {"folder": path.resolve().parent}, str(path))
@@ -331,37 +359,3 @@ def assignments(given: Sequence[str], example: str) -> dict[str, Any]:
         except yaml.YAMLError:
             raise UserError(f"--set {entry!r}: {value!r} is no value") from None
     return content
-
-
-def parse(model: type[Model], content: dict[str, Any], where: str) -> Model:
-    """`content` as a `model`; raises UserError that names `where`, the field and the remedy."""
-    try:
-        return model.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise UserError(f"{where}: {_explain(model, error)}") from None
-
-
-def _explain(model: type[BaseModel], error: pydantic.ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = _fields(model, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key {field!r}: {remedy}{more}"
-    return f"{field}: {_one_line(first['msg'].removeprefix('Value error, '))}{more}"
-
-
-def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    for part in path:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        inner = next((kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if inner is None:
-            return []
-        model = inner
-    return [name for name, field in model.model_fields.items() if not field.exclude]
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -4,6 +4,9 @@ Work is kept as *units*. A unit is a folder `PATH/FINGERPRINT/` with data files 
 `record.json`, which lists every file with its checksum. A unit without a record does not exist, so a
 run that is killed leaves nothing that a later run could mistake for finished work. The fingerprint
 covers all that the unit's content depends on: the same fingerprint means that there is nothing to do.
+
+Several writers may make the same unit. A data file is named after its content, so that none overwrites
+another's, and the record is only created, never replaced: whoever finishes first has made the unit.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,8 @@ import pyarrow.parquet as pq
 from parallel_qa.pipeline.errors import UserError
 
 RECORD = "record.json"
+_READERS = 16
+"""Records read at a time: those of an object store come slowly one by one."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
@@ -76,6 +82,17 @@ class StoredFile:
     sha256: str
     bytes: int
     rows: int | None = None  # of a Parquet file
+    stored: str | None = None
+    """Its name in the unit's folder; the name that the unit calls it by where none is given, as in stores of older versions."""
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file of a finished unit, to be read without a look at the unit's record."""
+
+    path: str  # in the store
+    sha256: str
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,16 @@ class Record:
     def rows(self, table: str) -> int:
         return sum(self.files[name].rows or 0 for name in self.shards(table))
 
+    @property
+    def folder(self) -> str:
+        """Where the unit's files are."""
+        return f"{self.path}/{self.fingerprint}"
+
+    def ref(self, name: str) -> FileRef:
+        """The file that the unit calls `name`."""
+        file = self.files[name]
+        return FileRef(f"{self.folder}/{file.stored or name}", file.sha256, file.rows or 0)
+
 
 @dataclass
 class UnitWriter:
@@ -110,8 +137,11 @@ class UnitWriter:
     files: dict[str, StoredFile] = field(default_factory=dict)
 
     def write(self, name: str, content: bytes, rows: int | None = None) -> None:
-        self.store.write(f"{self.folder}/{name}", content)
-        self.files[name] = StoredFile(hashlib.sha256(content).hexdigest(), len(content), rows)
+        sha256 = hashlib.sha256(content).hexdigest()
+        stem, dot, ending = name.rpartition(".")
+        stored = f"{stem}-{sha256[:8]}{dot}{ending}"
+        self.store.write(f"{self.folder}/{stored}", content)
+        self.files[name] = StoredFile(sha256, len(content), rows, stored)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         self.write(name, parquet_bytes(table), table.num_rows)
@@ -164,6 +194,29 @@ class Store:
                 os.unlink(temporary)
             raise
 
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a file so that it appears whole or not at all, unless it is there already; whether it was written."""
+        full = self._full(path)
+        if not self.local:
+            try:
+                self._fs.pipe_file(full, content, mode="create")
+            except FileExistsError:
+                return False
+            return True
+        beside = f"{path}.{uuid.uuid4().hex}.part"
+        self.write(beside, content)
+        try:
+            os.link(self._full(beside), full)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links: of two writers at the same moment the later one's file stays
+            if self.exists(path):
+                return False
+            self.write(path, content)
+        finally:
+            os.unlink(self._full(beside))
+        return True
+
     def read(self, path: str) -> bytes:
         """The content of a file. Raises FileNotFoundError."""
         content: bytes = self._fs.cat_file(self._full(path))
@@ -187,6 +240,7 @@ class Store:
     def walk(self, path: str) -> Iterator[str]:
         """The paths of all files in the folder `path` (the whole store where it is empty) and below it, sorted."""
         folder = self._full(path) if path else self.root
+        self._fs.invalidate_cache()  # other machines write here too
         for full in sorted(self._fs.find(folder)):
             yield str(full).removeprefix(str(self.root).rstrip("/")).lstrip("/")
 
@@ -197,37 +251,51 @@ class Store:
 
     @contextlib.contextmanager
     def write_unit(self, path: str, fingerprint: str) -> Iterator[UnitWriter]:
-        """A writer for the unit `path`; the unit exists once the `with` block has ended without an error."""
+        """A writer for the unit `path`; the unit exists once the `with` block has ended without an error.
+
+        Where another writer has made the unit meanwhile, it stays as that one made it.
+        """
         writer = UnitWriter(self, f"{path}/{fingerprint}")
         yield writer
         files = {name: vars(file) for name, file in writer.files.items()}
-        self.write(f"{writer.folder}/{RECORD}", json_bytes({"files": files, "facts": writer.facts}))
+        if self.create(f"{writer.folder}/{RECORD}", json_bytes({"files": files, "facts": writer.facts})):
+            return
+        first = self.record(path, fingerprint)
+        kept = {file.stored for file in first.files.values()} if first else set()
+        for file in writer.files.values():
+            if file.stored not in kept:
+                with contextlib.suppress(FileNotFoundError):  # a third writer made the same one, and removes it too
+                    self._fs.rm_file(self._full(f"{writer.folder}/{file.stored}"))
 
     def record(self, path: str, fingerprint: str) -> Record | None:
-        """The record of a finished unit, or None where it has yet to be made."""
+        """The record of a finished unit, or None where it has yet to be made. Raises UserError where it cannot be read."""
+        name = f"{path}/{fingerprint}/{RECORD}"
         try:
-            content = json.loads(self.read(f"{path}/{fingerprint}/{RECORD}"))
+            content = json.loads(self.read(name))
+            files = {name: StoredFile(**file) for name, file in content["files"].items()}
+            return Record(path, fingerprint, files, content["facts"])
         except FileNotFoundError:
             return None
-        files = {name: StoredFile(**file) for name, file in content["files"].items()}
-        return Record(path, fingerprint, files, content["facts"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise UserError(f"{self.local_path(name)} is damaged (it is no record of a unit): delete its folder and run again") from None
+
+    def finished_units(self, path: str) -> list[tuple[str, str]]:
+        """Path and fingerprint of all finished units in the folder `path` and below it, sorted; one listing."""
+        folders = [name.removesuffix(f"/{RECORD}") for name in self.walk(path) if name.endswith(f"/{RECORD}")]
+        return [(folder.rpartition("/")[0], folder.rpartition("/")[2]) for folder in folders]
 
     def records(self, path: str) -> Iterator[Record]:
-        """The records of all finished units in the folder `path` and below it."""
-        for name, kind in sorted(self._entries(path).items()):
-            if kind != "directory":
-                continue
-            if self.exists(f"{path}/{name}/{RECORD}"):
-                record = self.record(path, name)
-                if record:
-                    yield record
-            else:
-                yield from self.records(f"{path}/{name}")
+        """The records of all finished units in the folder `path` and below it, in the order of their paths."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            yield from filter(None, pool.map(lambda unit: self.record(*unit), self.finished_units(path)))
 
     def read_table(self, record: Record, name: str) -> pa.Table:
         """A Parquet file of a unit. Raises UserError where it is missing or not the file that was written."""
-        path = f"{record.path}/{record.fingerprint}/{name}"
-        return checked_table(self, path, record.files[name].sha256)
+        return self.read_file(record.ref(name))
+
+    def read_file(self, file: FileRef) -> pa.Table:
+        """A Parquet file of a unit. Raises UserError where it is missing or not the file that was written."""
+        return checked_table(self, file.path, file.sha256)
 
     def read_tables(self, record: Record, table: str) -> pa.Table:
         """All shards of a table of a unit, in order."""

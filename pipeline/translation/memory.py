@@ -1,63 +1,133 @@
-"""What earlier runs translated already: a changed source costs its new sentences only.
+"""What the store holds translations of already: sentences that several shards have, and those of earlier runs.
 
-A unit of translations says what it was made from and with what, so its sentences can be read again beside it.
+A unit of translations says in its record what it was made from and with what, so its sentences can be read again beside it.
+They are found through an index on disk, and read from files on this machine, so that memory does not grow with them.
 """
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from parallel_qa.pipeline.store import Record, Store
+import numpy as np
+import pyarrow as pa
+
+from parallel_qa.pipeline.once import MadeOnce
+from parallel_qa.pipeline.store import FileRef, Record, Store
 from parallel_qa.pipeline.translation.engine import Translation
+from parallel_qa.pipeline.translation.segment import SENTENCES
+from parallel_qa.pipeline.translation.text_index import TextIndex, text_keys
 from parallel_qa.pipeline.work import Unit
 
-DATA = "sentences/00000.parquet"
-"""The file of a unit of translations."""
+NOT_CHECKED = Translation("", "not_checked")
+"""Stands for the way back of a sentence that no text in the sample of `back_share` has."""
 
 Translate = Callable[[list[str]], list[Translation]]
+_ROW_BITS = 32
+"""A place is the number of a unit and a row of it."""
 
-_lock = threading.Lock()
-_remembered: dict[tuple[str, ...], dict[str, Translation]] = {}
 
-
-def facts(made_with: str, segmented: Unit, source: Record, file: str) -> dict[str, object]:
+def facts_of(made_with: str, planned_for: Iterable[FileRef], made_from: Mapping[str, FileRef]) -> dict[str, Any]:
     """What a unit's record has to say for its translations to be found again.
 
-    `made_with` stands for model, decoding and direction; row *i* of `file` of `source` is what row *i* was made from.
+    `made_with` stands for model, decoding and direction; `planned_for` are the files with the sentences of its pack; row *i* of the
+    unit's file `name` is the translation of row *i* of `made_from[name]`.
     """
-    return {"made_with": made_with, "sentences": segmented.fingerprint, "source": [source.path, source.fingerprint, file]}
+    segmented = sorted({file.path.rpartition(f"/{SENTENCES}/")[0] for file in planned_for})
+    files = {name: {"path": file.path, "sha256": file.sha256} for name, file in made_from.items()}
+    return {"made_with": made_with, "segments": segmented, "made_from": files}
 
 
-def reuse(store: Store, unit: Unit, segmented: Unit, made_with: str, texts: Sequence[str], translate: Translate) -> list[Translation]:
-    """The translations of `texts`: earlier ones where there are any, the others by `translate`, each text once."""
-    known = _known(store, unit.path.rsplit("/", 1)[0], segmented.fingerprint, made_with)
+class Memory:
+    """The translations of one direction that some units hold."""
+
+    def __init__(self, store: Store, records: Sequence[Record]) -> None:
+        """`records` are those of the units: what each was made from is read now, its translations when one of them is asked for."""
+        self._store = store
+        self._scratch = tempfile.TemporaryDirectory(prefix="parallel-qa-")
+        self._folder = Path(self._scratch.name)
+        self._made_from = [files for record in records for files in _files_of(store, record)]
+        self._tables: dict[int, pa.Table] = {}
+        self._lock = threading.Lock()
+        index = self._folder / "index"
+        index.mkdir()
+        self._index = TextIndex(index)
+        for number, (made_from, _) in enumerate(self._made_from):
+            texts = store.read_file(made_from)["text"].to_pylist()
+            self._index.add(text_keys(text or "" for text in texts), (number << _ROW_BITS) + np.arange(len(texts)))
+
+    def find(self, texts: Sequence[str]) -> dict[str, Translation]:
+        """The translations of those of `texts` that are known."""
+        if not self._made_from:
+            return {}
+        with self._lock:
+            return self._find(texts)
+
+    def _find(self, texts: Sequence[str]) -> dict[str, Translation]:
+        places = self._index.first_places(text_keys(texts))
+        chosen = np.flatnonzero(places >= 0)
+        units = places[chosen] >> _ROW_BITS
+        known: dict[str, Translation] = {}
+        for unit in np.unique(units).tolist():
+            asked = chosen[units == unit]
+            rows = places[asked] & ((1 << _ROW_BITS) - 1)
+            for place, row in zip(asked.tolist(), self._table(unit).take(pa.array(rows)).to_pylist(), strict=True):
+                if row["source"] == texts[place] and row["fault"] != NOT_CHECKED.fault:
+                    known[texts[place]] = Translation(row["text"], row["fault"], row["score"])
+        return known
+
+    def _table(self, number: int) -> pa.Table:
+        """A file's translations beside what they were made from, mapped from a file on this machine."""
+        if number not in self._tables:
+            made_from, translations = (self._store.read_file(file) for file in self._made_from[number])
+            fault = "fault" if "fault" in translations.column_names else "mark"  # as stores of older versions call it
+            columns = {"fault": translations[fault], **{name: translations[name] for name in ("text", "score")}}
+            table = pa.table({"source": made_from["text"], **columns})
+            file = str(self._folder / f"{number}.arrow")
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+            self._tables[number] = pa.ipc.open_file(pa.memory_map(file)).read_all()
+        return self._tables[number]
+
+
+def _files_of(store: Store, record: Record) -> list[tuple[FileRef, FileRef]]:
+    """The files that a unit of translations was made from, each with that of its translations; without those that are gone."""
+    if "source" in record.facts:  # of stores of older versions
+        path, fingerprint, name = record.facts["source"]
+        made_from = store.record(path, fingerprint)
+        return [(made_from.ref(name), record.ref("sentences/00000.parquet"))] if made_from else []
+    files = {name: FileRef(file["path"], file["sha256"]) for name, file in record.facts["made_from"].items()}
+    return [(file, record.ref(name)) for name, file in files.items() if store.exists(file.path)]
+
+
+def reuse_or_translate(memory: Memory, texts: Sequence[str], translate: Translate) -> list[Translation]:
+    """The translation of each text: from `memory` where it is known there, else by `translate`, each text once."""
+    known = memory.find(list(dict.fromkeys(texts)))
     new = [text for text in dict.fromkeys(texts) if text not in known]
-    made = known | dict(zip(new, translate(new), strict=True))
-    return [made[text] for text in texts]
+    known |= dict(zip(new, translate(new), strict=True))
+    return [known[text] for text in texts]
 
 
-def _known(store: Store, folder: str, sentences: str, made_with: str) -> dict[str, Translation]:
-    """Translations below `folder` by their texts; not those of the same division into sentences, which has no text twice."""
-    key = (store.url, folder, sentences, made_with)
-    with _lock:
-        if key not in _remembered:
-            if len(_remembered) >= 2:  # the way there and the way back of one source
-                _remembered.clear()
-            known: dict[str, Translation] = {}
-            for record in store.records(folder):
-                if record.facts.get("made_with") == made_with and record.facts.get("sentences") != sentences:
-                    known |= _pairs(store, record)
-            _remembered[key] = known
-        return _remembered[key]
+_memories: MadeOnce[tuple[str, ...], Memory] = MadeOnce(most=2)
+"""The way there and the way back of one language."""
 
 
-def _pairs(store: Store, record: Record) -> dict[str, Translation]:
-    path, fingerprint, file = record.facts["source"]
-    source = store.record(path, fingerprint)
-    if source is None:
-        return {}
-    texts = store.read_table(source, file)["text"].to_pylist()
-    rows = store.read_table(record, DATA).to_pylist()
-    pairs = {text: Translation(row["text"], row["mark"], row["score"]) for text, row in zip(texts, rows, strict=True)}
-    return {text: translation for text, translation in pairs.items() if translation.mark != "not_checked"}
+def memory_for(store: Store, unit: Unit, made_with: Sequence[str]) -> Memory:
+    """What is known in the direction of `unit`, of what was made with one of `made_with`. Looked up once a process.
+
+    For a pack that shares sentences with others (its helper `repeated`) that is what those were translated to, and what earlier
+    runs made; nothing else that this run makes can help it.
+    """
+    kind, language = unit.path.split("/")[:2]
+    repeated = unit.helpers.get("repeated")
+    scope = f"{repeated.path}/{repeated.fingerprint}" if repeated else next(iter(unit.files.values())).path.rpartition("/")[0]
+
+    def look_up() -> Memory:
+        useless = set(repeated.result(store).facts["sources"]) if repeated else set()
+        records = [record for record in store.records(f"{kind}/{language}") if record.facts.get("made_with") in made_with]
+        return Memory(store, [record for record in records if not useless.issuperset(record.facts.get("segments", [""]))])
+
+    return _memories.get((store.url, kind, language, *made_with, scope), look_up)

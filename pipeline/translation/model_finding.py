@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import COMMIT, REPOSITORY, fetch_files, file_names
 from parallel_qa.pipeline.languages import ENGLISH, Language
 from parallel_qa.pipeline.settings import HOUSE, Environment, ModelSettings, TranslationSettings
-from parallel_qa.pipeline.store import fingerprint, sha256_of
-from parallel_qa.pipeline.translation.conversion import CHECKPOINT_FILES, convert
-from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, open_model
+from parallel_qa.pipeline.store import fingerprint
+from parallel_qa.pipeline.translation.conversion import checkpoint_files, checkpoint_identity, convert
+from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, described_model, open_model
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
 
@@ -30,6 +30,41 @@ def find_model(settings: ModelSettings, profile_folder: Path) -> Model:
     if folder.is_dir():
         return _from_folder(folder, settings)
     return _from_hub(settings)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a run has to know of a model to plan, and to say what it used."""
+
+    name: str
+    fingerprint: str
+    licence: str | None
+    quantization: str | None
+
+
+def model_facts(settings: ModelSettings, profile_folder: Path) -> ModelFacts | None:
+    """What can be told of a model without its weights: nothing is loaded, downloaded or converted. None where it is not at hand.
+
+    Raises UserError where `settings` name no model.
+    """
+    folder = SAMPLE if settings.model == "sample" else profile_folder / Path(settings.model).expanduser()
+    if settings.model == "sample" or folder.is_dir():
+        return _facts_of_folder(folder, settings)
+    if settings.model.startswith((".", "/", "~")):
+        return None
+    converted = _converted_hub_model(settings)
+    licence = described_model(converted).licence if converted.is_dir() else _known_licence(settings)
+    return ModelFacts(_hub_name(settings), _hub_identity(settings), settings.licence or licence, settings.quantization)
+
+
+def _facts_of_folder(folder: Path, settings: ModelSettings) -> ModelFacts:
+    if _is_converted(folder):
+        model = described_model(folder)
+        return ModelFacts(model.name, model.fingerprint, settings.licence or model.licence, model.quantization)
+    identity = checkpoint_identity(folder, settings.quantization)
+    converted = Environment().models / f"{folder.name}-{identity}-{settings.quantization}"
+    licence = described_model(converted).licence if converted.is_dir() else None
+    return ModelFacts(folder.name, identity, settings.licence or licence, settings.quantization)
 
 
 def is_ready(settings: ModelSettings, profile_folder: Path) -> bool:
@@ -71,30 +106,46 @@ def _pinned_revision(settings: ModelSettings) -> str:
 
 
 def _from_folder(folder: Path, settings: ModelSettings) -> Model:
-    if any((folder / name).is_file() for name in (MODEL_FILE, "model.bin", "shared_vocabulary.json")):
+    if _is_converted(folder):
         return open_model(folder)
-    names = _wanted(sorted(path.name for path in folder.iterdir() if path.is_file()))
-    key = fingerprint(**{name: sha256_of(folder / name) for name in names})
-    return _converted(folder, f"{folder.name}-{key}", folder.name, None, settings)
+    identity = checkpoint_identity(folder, settings.quantization)
+    return _converted(folder, f"{folder.name}-{identity}", folder.name, None, settings, identity)
 
 
 def _from_hub(settings: ModelSettings) -> Model:
     revision = _pinned_revision(settings)
-    licence = next((value for start, value in _LICENCES.items() if settings.model.startswith(start)), None)
+    licence = _known_licence(settings)
     key = f"{settings.model.replace('/', '--')}-{revision}"
-    target = Environment().models / f"{key}-{settings.quantization}"
-    if target.is_dir():
-        return open_model(target)
+    target = _converted_hub_model(settings)
+    if target.is_dir():  # whoever converted it, and with what, it is the model of that commit
+        return replace(open_model(target), identity=_hub_identity(settings))
     checkpoint = fetch_checkpoint(settings, Environment().models / "checkpoints" / key)
-    return _converted(checkpoint, key, f"{settings.model}@{revision[:12]}", licence, settings)
+    return _converted(checkpoint, key, _hub_name(settings), licence, settings, _hub_identity(settings))
 
 
-def _converted(checkpoint: Path, key: str, name: str, licence: str | None, settings: ModelSettings) -> Model:
+def _known_licence(settings: ModelSettings) -> str | None:
+    return next((value for start, value in _LICENCES.items() if settings.model.startswith(start)), None)
+
+
+def _hub_name(settings: ModelSettings) -> str:
+    return f"{settings.model}@{_pinned_revision(settings)[:12]}"
+
+
+def _hub_identity(settings: ModelSettings) -> str:
+    """What a hub model is: the commit says what its files are, and the quantization what is made of them."""
+    return fingerprint(repository=settings.model, commit=_pinned_revision(settings), quantization=settings.quantization)
+
+
+def _is_converted(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (MODEL_FILE, "model.bin", "shared_vocabulary.json"))
+
+
+def _converted(checkpoint: Path, key: str, name: str, licence: str | None, settings: ModelSettings, identity: str) -> Model:
     target = Environment().models / f"{key}-{settings.quantization}"
     if target.is_dir():
         return open_model(target)
     try:
-        return convert(checkpoint, target, name=name, licence=licence, quantization=settings.quantization)
+        return convert(checkpoint, target, name=name, licence=licence, quantization=settings.quantization, identity=identity)
     except OSError:
         if target.is_dir():  # another process was faster
             return open_model(target)
@@ -110,18 +161,10 @@ def fetch_checkpoint(settings: ModelSettings, folder: Path) -> Path:
     """
     repository, revision = settings.model, _pinned_revision(settings)
     checksums = file_names(repository, revision, "model")
-    wanted = _wanted(list(checksums))
-    if unknown := sorted(settings.checksums.keys() - set(wanted)):
+    needed = checkpoint_files(list(checksums))
+    if unknown := sorted(settings.checksums.keys() - set(needed)):
         raise UserError(
-            f"translation.checksums: {unknown[0]} is not among the files of {repository} that are downloaded: " + ", ".join(wanted)
+            f"translation.checksums: {unknown[0]} is not among the files of {repository} that are downloaded: " + ", ".join(needed)
         )
-    fetch_files(repository, revision, "model", wanted, folder, checksums | settings.checksums)
+    fetch_files(repository, revision, "model", needed, folder, checksums | settings.checksums)
     return folder
-
-
-def _wanted(names: list[str]) -> list[str]:
-    """The files of a checkpoint that conversion needs; of safetensors and `.bin` the former."""
-    known = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in CHECKPOINT_FILES)]
-    if any(name.endswith(".safetensors") for name in known):
-        known = [name for name in known if not name.startswith("pytorch_model")]
-    return known

@@ -33,9 +33,17 @@ class Model:
     family: Family
     tokens: Mapping[str, str]  # NLLB code -> the language's token
     pair: tuple[str, str] | None = None  # of a model for one pair without language tokens: NLLB codes of source and target
+    identity: str | None = None
+    """Of a converted model what it was converted from, as a fingerprint."""
 
     @property
     def fingerprint(self) -> str:
+        """What the model is: where it comes from, whichever converter wrote it; its own files where that is not known."""
+        return self.identity or self.of_files
+
+    @property
+    def of_files(self) -> str:
+        """A fingerprint of the model's files, which stores of older versions know a converted model by."""
         return fingerprint(**self.checksums)
 
     @property
@@ -80,18 +88,38 @@ def open_model(folder: Path) -> Model:
 
     Raises UserError where a file is missing or is not the one described.
     """
-    description: dict[str, Any] = {}
-    if (folder / MODEL_FILE).is_file():
-        description = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    model = described_model(folder)
+    expected = _description(folder).get("sha256", {})
+    for name in _required(model.family):
+        if name in expected and sha256_of(folder / name) != expected[name]:
+            raise UserError(f"model {folder}: {name} is damaged (its checksum is wrong): convert or download the model again")
+    return model
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    if not (folder / MODEL_FILE).is_file():
+        return {}
+    content: dict[str, Any] = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    return content
+
+
+def _required(family: Family) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_ENGINE_FILES, *family.pieces)))
+
+
+def described_model(folder: Path) -> Model:
+    """The model in `folder` as its description has it; checksums are computed only where there is none.
+
+    Raises UserError where a file is missing.
+    """
+    description = _description(folder)
     family = FAMILIES[description.get("family", NLLB.name)]
-    required = tuple(dict.fromkeys((*_ENGINE_FILES, *family.pieces)))
+    required = _required(family)
     for name in required:
         if not (folder / name).is_file():
             raise UserError(f"model {folder}: the file {name} is missing: convert or download the model again")
-    checksums = {name: sha256_of(folder / name) for name in required}
-    for name, expected in description.get("sha256", {}).items():
-        if checksums.get(name) != expected:
-            raise UserError(f"model {folder}: {name} is damaged (its checksum is wrong): convert or download the model again")
+    described = description.get("sha256", {})
+    checksums = {name: described[name] if name in described else sha256_of(folder / name) for name in required}
     pair = description.get("pair")
     return Model(
         folder,
@@ -102,15 +130,25 @@ def open_model(folder: Path) -> Model:
         family,
         family.language_tokens(vocabulary(folder)),
         (pair[0], pair[1]) if pair else None,
+        description.get("identity"),
     )
 
 
 def describe(
-    folder: Path, *, name: str, licence: str | None, quantization: str, family: Family = NLLB, pair: tuple[str, str] | None = None
+    folder: Path,
+    *,
+    name: str,
+    licence: str | None,
+    quantization: str,
+    family: Family = NLLB,
+    pair: tuple[str, str] | None = None,
+    identity: str | None = None,
 ) -> dict[str, Any]:
-    """The content of a model folder's `model.json`."""
+    """The content of a model folder's `model.json`; `identity` is a fingerprint of what the model was converted from."""
     files = dict.fromkeys((*_ENGINE_FILES, *family.pieces))
     described: dict[str, Any] = {"name": name, "licence": licence, "quantization": quantization}
+    if identity:
+        described["identity"] = identity
     if family != NLLB:
         described["family"] = family.name
     if pair:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,22 @@ from typing import Any
 import pyarrow as pa
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.filters import filter as filtering
+from parallel_qa.pipeline.filters.filter import ScoredShard
 from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
+from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.build import Built, build
 from parallel_qa.pipeline.release.making.card import dataset_card
 from parallel_qa.pipeline.release.making.croissant import croissant
 from parallel_qa.pipeline.release.making.licences import Combined, combine
 from parallel_qa.pipeline.settings import Settings
-from parallel_qa.pipeline.sources import prepare as download
 from parallel_qa.pipeline.sources.card import Card
+from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
 from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
 from parallel_qa.pipeline.tally import Tally
-from parallel_qa.pipeline.translation.translate import model_of
+from parallel_qa.pipeline.work import Step, Unit, run_here, run_step
 
 VERSION = 5
 LATEST = "releases/latest.json"
@@ -46,19 +48,23 @@ class Release:
     manifest: dict[str, Any]
 
 
-def publish(settings: Settings, store: Store, progress: Progress | None = None) -> Release:
+def mining_step(plan: Plan) -> Step:
+    """The units of hard negatives that the release is to have; none where none are asked for."""
+    wanted = plan.settings.release.mined_negatives
+    return Step("mine", mining.units(plan.english, plan.inventory.record, wanted), mining.do, keeps_python_busy=True)
+
+
+def publish(settings: Settings, store: Store, progress: Progress | None = None, plan: Plan | None = None) -> Release:
     """Publish what the filters keep; everything must have been filtered.
 
-    Raises UserError where a licence is unknown.
+    `plan` is that of the run, where it has one. Raises UserError where a licence is unknown.
     """
     progress = progress or LogProgress()
-    model = model_of(settings)
-    of_model = settings.translation.licence or model.licence
-    if of_model is None:
-        raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    licence = combine(_licences(settings) | {f"model {model.name}": of_model}, settings.release.licence)
-    shards = filtering.shards(settings, store)
-    version = _version(settings, shards, store, licence)
+    plan = plan or Plan(settings, store)
+    licence = _licence(plan)
+    step = mining_step(plan)
+    run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory, progress))
+    version = _version(plan, licence, step.units)
     path = f"releases/{version}"
     if store.exists(f"{path}/{MANIFEST}"):
         _point(store, version)
@@ -68,7 +74,7 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
     building = f"releases/.building-{version}" if store.local else path
     store.remove_folder(building)  # what a killed run left
     try:
-        manifest = _write(settings, store, building, version, shards, licence, progress)
+        manifest = _write(plan, building, version, step.units, licence, progress)
         if store.local:
             store.move_folder(building, path)
     except BaseException:
@@ -80,29 +86,39 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None) 
 
 def check_licences(settings: Settings) -> None:
     """Raises UserError where the licences of the sources allow no release: better before all the work than after it."""
-    combine(_licences(settings), settings.release.licence)
+    combine(_licences(training_sources(settings)), settings.release.licence)
 
 
-def _licences(settings: Settings) -> dict[str, str]:
-    return {f"source {card.name}": card.licence for card in download.training_cards(settings)}
+def _licence(plan: Plan) -> Combined:
+    """What follows from the licences of the sources and the model. Raises UserError where one is unknown."""
+    model = plan.models[0]
+    if model.licence is None:
+        raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
+    return combine(_licences(plan.sources) | {f"model {model.name}": model.licence}, plan.settings.release.licence)
+
+
+def _licences(sources: Sequence[TrainingSource]) -> dict[str, str]:
+    return {f"source {source.name}": source.card.licence for source in sources}
 
 
 def _point(store: Store, version: str) -> None:
     store.write(LATEST, json_bytes({"version": version}))
 
 
-def _version(settings: Settings, shards: list[filtering.Shard], store: Store, licence: Combined) -> str:
-    cards = download.training_cards(settings)
+def _version(plan: Plan, licence: Combined, mined: Sequence[Unit]) -> str:
+    settings, english = plan.settings, plan.english_records()
+    added = {"mined": [unit.fingerprint for unit in mined], "batches": _batches(settings)}
     content = fingerprint(
         stage="publish",
         version=VERSION,
-        scored=[[unit.path, unit.result(store).checksum] for shard in shards for unit in (shard.scored, shard.compared)],
-        english=[unit.result(store).checksum for unit in download.units(settings)],
+        scored=[[record.path, record.checksum] for shard in plan.scored_shards for record in (shard.scored, shard.compared)],
+        english=[record.checksum for record in english.values()],
         filters=settings.filters.model_dump(),
         release=settings.release.model_dump(),
         languages=settings.languages,
-        cards=[card.model_dump(include={"name", "title", "licence", "homepage", "citation"}) for card in cards],
+        cards=[source.card.model_dump(include={"name", "title", "licence", "homepage", "citation"}) for source in plan.sources],
         licence=[licence.expression, dict(licence.parts)],
+        **{name: value for name, value in added.items() if value},
     )
     return f"{settings.name}-{content[:8]}"
 
@@ -114,7 +130,10 @@ class _Source:
     name: str
     store: Store
     record: Record
-    shards: list[filtering.Shard]
+    shards: list[ScoredShard]
+    languages: list[str]
+    negatives: list[Record]
+    """Of the unit of each shard of its queries; none where no negatives are mined."""
 
     def english(self, table: str) -> Iterator[pa.Table]:
         return (self.store.read_table(self.record, name) for name in self.record.shards(table))
@@ -124,6 +143,9 @@ class _Source:
 
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         return (shard.read(self.store) for shard in self.shards if shard.key == (self.name, code, table))
+
+    def mined(self) -> Iterator[pa.Table]:
+        return (self.store.read_table(record, mining.DATA) for record in self.negatives)
 
 
 @dataclass
@@ -150,21 +172,29 @@ class _Writer:
             self.files[name] = facts | ({} if rows is None else {"rows": rows})
 
 
-def _write(
-    settings: Settings, store: Store, folder: str, version: str, shards: list[filtering.Shard], licence: Combined, progress: Progress
-) -> dict[str, Any]:
-    model = model_of(settings)
-    records = {unit.source: unit.result(store) for unit in download.units(settings)}
+def _write(plan: Plan, folder: str, version: str, mined: Sequence[Unit], licence: Combined, progress: Progress) -> dict[str, Any]:
+    settings, store, records = plan.settings, plan.store, plan.english_records()
     provenance = {
         "release": version,
-        "model": model.fingerprint,
+        "model": plan.models[0].fingerprint,
         "sources": {source: record.fingerprint for source, record in records.items()},
     }
     writer = _Writer(store, folder, provenance)
-    sources = [_Source(source, store, record, [s for s in shards if s.key[0] == source]) for source, record in records.items()]
+    # A text of several sources is provided by the first: by one that has it in more languages.
+    sources = [
+        _Source(
+            source.name,
+            store,
+            records[source.name],
+            [shard for shard in plan.scored_shards if shard.source == source.name],
+            source.languages,
+            [plan.inventory.record(unit) for unit in mined if unit.source == source.name],
+        )
+        for source in sorted(plan.sources, key=lambda source: -len(source.languages))
+    ]
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         built = build(sources, settings.languages, settings.filters, settings.release, writer.shard, Path(scratch), progress)
-    manifest = _manifest(settings, version, records, built, licence)
+    manifest = _manifest(plan, version, built, licence)
     writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
     writer.file("croissant.json", json_bytes(croissant(manifest | {"files": dict(sorted(writer.files.items()))}, settings.name)))
     manifest = sealed(manifest | {"files": dict(sorted(writer.files.items()))})
@@ -172,9 +202,9 @@ def _write(
     return manifest
 
 
-def _manifest(settings: Settings, version: str, records: dict[str, Record], built: Built, licence: Combined) -> dict[str, Any]:
-    model = model_of(settings)
-    cards = {card.name: card for card in download.training_cards(settings)}
+def _manifest(plan: Plan, version: str, built: Built, licence: Combined) -> dict[str, Any]:
+    settings, records, model = plan.settings, plan.english_records(), plan.models[0]
+    cards = {source.name: source.card for source in plan.sources}
     checked = next(iter(records.values())).facts["evaluation"]
     fell = {source: record.facts["evaluation"]["rows_set_aside"] for source, record in records.items()}
     evaluation = [entry["name"] for entry in checked["sets"]]
@@ -221,10 +251,16 @@ def _source(settings: Settings, card: Card, record: Record, built: Built) -> dic
             code: {table: built.tallies.get((card.name, code, table), Tally()).to_json() for table in ("queries", "passages", "pairs")}
             for code in settings.languages
         },
+        **({"not_translated": built.not_translated[card.name]} if built.not_translated[card.name] else {}),
     }
 
 
 def _settings_of_record(settings: Settings, sources: list[str], evaluation: list[str], model: str) -> dict[str, Any]:
     """The settings as a manifest keeps them: names where the profile may have paths of one machine."""
-    kept = settings.model_dump(mode="json", exclude={"folder"})
+    kept = settings.model_dump(mode="json", exclude={"folder", "batches"}) | _batches(settings)
     return kept | {"sources": sources, "evaluation": evaluation, "translation": kept["translation"] | {"model": model}}
+
+
+def _batches(settings: Settings) -> dict[str, Any]:
+    """What the profile says of how batches are to be drawn; nothing where it says nothing."""
+    return {"batches": settings.batches.model_dump(mode="json", exclude_unset=True)} if settings.batches else {}

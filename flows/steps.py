@@ -1,0 +1,132 @@
+"""The steps of a stage as Prefect tasks: one task a unit, those that the store holds already left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from parallel_qa.flows.display import current_progress
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.translate import part_of_work
+from parallel_qa.pipeline.work import Do, Outcome, Run, Step, Unit, run_step
+
+Runner = TaskRunner[PrefectFuture[Any]]
+
+THREADS = 2
+"""Units at once, unless a flow says otherwise: one is read or written while the other is worked on."""
+_WORTH_PROCESSES = 20_000
+"""Texts from which on the start of processes, each with its own language models, pays."""
+_UNDER_WAY = 200
+"""Units that Prefect knows of at a time: its database need not hold all of a large run."""
+
+
+def _may_pass(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry what another try can mend; what the user gave will not get better."""
+    return not isinstance(state.result(raise_on_failure=False), UserError)
+
+
+# The store's fingerprints decide what is done already, across runs and machines; Prefect's cache would not.
+@task(task_run_name="{unit.path}", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
+def do_unit(do: Do, settings: Settings, store: Store, unit: Unit) -> None:
+    """Do one unit."""
+    do(settings, store, unit, current_progress())
+
+
+def run_stage(stage: str, plan: Plan, threads: int = THREADS, part: str = "1/1", runner: str = "auto") -> Outcome:
+    """Run a stage of `plan`.
+
+    `runner` says where its units run: "threads", "processes" (one for each core), "dask" or "ray"; "auto" takes processes for
+    steps that keep Python busy, where there is much to do. `part` is a worker's share, see `work.run_step`.
+    """
+    worker = part_of_work(part)
+    outcome = Outcome()
+    for step in plan.steps(stage):
+        outcome += run_step(step, worker, plan.inventory, _in_tasks(plan, runner, threads))
+    return outcome
+
+
+def run_one_step(step: Step, plan: Plan) -> Outcome:
+    """Run a step that belongs to no stage."""
+    return run_step(step, (1, 1), plan.inventory, _in_tasks(plan, "auto", THREADS))
+
+
+def _in_tasks(plan: Plan, runner: str, threads: int) -> Run:
+    """Does units as tasks in a runner of their own; a progress artifact counts them.
+
+    Raises the error of the first unit that failed, once the others have ended.
+    """
+
+    def run(step: Step, units: Sequence[Unit]) -> None:
+        if not units:
+            return
+        artifact = cast(UUID, create_progress_artifact(0.0, description=f"{step.name}: {len(units)} of {len(step.units)} units to do"))
+        errors = []
+        with _runner(runner, step, units, threads) as chosen:
+            for count, (unit, error) in enumerate(_outcomes(chosen, step, plan, units), 1):
+                if error is None:
+                    plan.inventory.add(unit)
+                else:
+                    errors.append(error)
+                update_progress_artifact(artifact, 100.0 * count / len(units))
+        if errors:
+            raise errors[0]
+
+    return run
+
+
+def _outcomes(runner: Runner, step: Step, plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Exception | None]]:
+    """Each unit when it has ended, and what it failed with; only so many are submitted at a time."""
+    waiting = iter(units)
+    under_way: dict[PrefectFuture[Any], Unit] = {}
+    while True:
+        for unit in islice(waiting, _UNDER_WAY - len(under_way)):
+            parameters = {"do": step.do, "settings": plan.settings, "store": plan.store, "unit": unit}
+            under_way[runner.submit(do_unit, parameters)] = unit
+        if not under_way:
+            return
+        future = next(as_completed(list(under_way)))
+        unit = under_way.pop(future)
+        try:
+            future.result()
+            yield unit, None
+        except Exception as error:  # whatever a unit fails with, the others go on
+            yield unit, error
+
+
+def _runner(name: str, step: Step, units: Sequence[Unit], threads: int) -> Runner:
+    """The runner of a name; raises UserError where there is none, or its extra is not installed."""
+    if name == "auto":
+        texts = sum(max((file.rows for file in unit.files.values()), default=0) for unit in units)
+        name = "processes" if step.keeps_python_busy and texts >= _WORTH_PROCESSES and len(units) > 1 else "threads"
+    if name == "threads":
+        return cast(Runner, ThreadPoolTaskRunner(max_workers=threads))
+    if name == "processes":
+        return cast(Runner, ProcessPoolTaskRunner(max_workers=os.cpu_count() or 1))
+    if name not in ("dask", "ray"):
+        raise UserError(f"runner: {name!r} is none of threads, processes, dask, ray")
+    try:
+        if name == "dask":
+            from prefect_dask.task_runners import DaskTaskRunner
+
+            address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+            local = None if address else {"n_workers": os.cpu_count(), "threads_per_worker": 1, "dashboard_address": None}
+            return cast(Runner, DaskTaskRunner(address=address, cluster_kwargs=local))
+        from prefect_ray.task_runners import RayTaskRunner
+
+        return cast(Runner, RayTaskRunner(address=os.environ.get("RAY_ADDRESS")))
+    except ImportError:
+        raise UserError(f"runner: {name} is not installed: pip install 'parallel-qa[{name}]'") from None

@@ -1,0 +1,220 @@
+"""The plan of a run: the units of all its stages, and which of them the store holds.
+
+A stage says what it makes of what; the plan asks each once, hands it what the stages before it made, and keeps the answers. The
+units of a step are known when those of the step before are done, so a plan grows with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from parallel_qa.pipeline import facts
+from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.filters import filter as filtering
+from parallel_qa.pipeline.filters.filter import ScoredShard
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.settings import ModelSettings, Settings
+from parallel_qa.pipeline.sources import imported, prepare
+from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
+from parallel_qa.pipeline.store import Record, Store
+from parallel_qa.pipeline.translation import repeated, segment, translate
+from parallel_qa.pipeline.translation.model_finding import ModelFacts, check_model, model_facts
+from parallel_qa.pipeline.translation.packs import Pack, packs_of
+from parallel_qa.pipeline.work import Inventory, Step, Unit
+
+STAGES = ("prepare", "translate", "filter")
+"""The stages that make units; `publish` makes a release of them."""
+
+
+class Plan:
+    """What a run consists of."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        """Nothing is read before it is asked for."""
+        self.settings = settings
+        self.store = store
+        self.inventory = Inventory(store)
+
+    def steps(self, stage: str) -> Iterator[Step]:
+        """The steps of a stage, in order. Each must be done before the next one is asked for, which it decides.
+
+        Raises UserError where an earlier stage has not been run.
+        """
+        return {"prepare": self._prepare, "translate": self._translate, "filter": self._filter}[stage]()
+
+    def _prepare(self) -> Iterator[Step]:
+        english = prepare.units(self.settings)
+        yield Step("prepare", english, prepare.do)
+        prepare.remember(self.settings, self.store, english)
+        self.__dict__["english"] = english
+        own = imported.units(self.settings, english, self.inventory.record)
+        yield Step("import", own, imported.do)
+        imported.remember(self.settings, self.store, own)
+        self.__dict__["imported"] = own
+
+    def _translate(self) -> Iterator[Step]:
+        settings = self.settings
+        check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
+        yield Step(
+            "segment", [unit for units in self.segmented.values() for unit in units], segment.do, prepares=True, keeps_python_busy=True
+        )
+        yield Step("find repeated", list({unit.fingerprint: unit for unit in self.repeated.values()}.values()), repeated.do, prepares=True)
+        models = self._models(at_hand=True)
+        for choice, model in zip(self._choices, models, strict=True):
+            facts.remember(self.store, "model", _described(choice), vars(model))
+        self.__dict__["models"] = models
+        yield Step("translate repeated", self.repeated_translations, translate.do, prepares=True)
+        yield Step("translate", [unit for units in self.translated.values() for unit in units], translate.do)
+
+    def _filter(self) -> Iterator[Step]:
+        yield Step("filter", self.scored, filtering.do, prepares=True, keeps_python_busy=True)
+        yield Step("compare", self.compared, filtering.do_comparison, keeps_python_busy=True)
+
+    @cached_property
+    def sources(self) -> list[TrainingSource]:
+        """The run's sources."""
+        return training_sources(self.settings)
+
+    @cached_property
+    def english(self) -> list[Unit]:
+        """The English texts, one unit a source."""
+        return prepare.prepared_units(self.settings, self.store)
+
+    @cached_property
+    def imported(self) -> list[Unit]:
+        """The texts that sources have in other languages themselves, one unit a source and language."""
+        return imported.imported_units(self.settings, self.store, self.english, self.inventory.record)
+
+    @cached_property
+    def segmented(self) -> dict[tuple[str, str], list[Unit]]:
+        """By source and language of the texts, their sentences: of English ones, and of those that a source has itself."""
+        own = {unit.source for unit in self.imported}
+        translated = {source.name for source in self.sources if source.languages}
+        texts = [unit for unit in self.english if unit.source in translated - own] + self.imported
+        self.inventory.records(texts)
+        return {(unit.source, unit.language or ENGLISH.code): segment.units(self.settings, [unit], self.inventory.record) for unit in texts}
+
+    @cached_property
+    def packs(self) -> dict[tuple[str, str], list[Pack]]:
+        """By source and language of the texts, their sentences as they are translated together."""
+        self.inventory.records([unit for units in self.segmented.values() for unit in units])
+        most = self.settings.translation.shard_sentences
+        return {key: packs_of(units, self.inventory.record, most) for key, units in self.segmented.items()}
+
+    def _texts_for(self, code: str) -> Iterator[tuple[str, str]]:
+        """The sources that are to have a language, each with the language of the texts that it has it from: English or its own."""
+        for source in self.sources:
+            if code in source.languages:
+                yield source.name, code if (source.name, code) in self.segmented else ENGLISH.code
+
+    @cached_property
+    def repeated(self) -> dict[tuple[str, str], Unit]:
+        """By target language and language of the sentences, the unit of those that several packs have."""
+        found = {}
+        for code in self.settings.languages:
+            for language in (ENGLISH.code, code):
+                together = [pack for key in self._texts_for(code) if key[1] == language for pack in self.packs[key]]
+                for unit in repeated.units(self.settings, together):
+                    found[code, language] = unit
+        return found
+
+    @cached_property
+    def models(self) -> tuple[ModelFacts, ModelFacts]:
+        """What is known of the models for the way there and the way back: what the store says translated, else those at hand."""
+        return self._models(at_hand=False)
+
+    @property
+    def _choices(self) -> tuple[ModelSettings, ModelSettings]:
+        there = self.settings.translation
+        return there, there.back or there
+
+    def _models(self, at_hand: bool) -> tuple[ModelFacts, ModelFacts]:
+        there, back = (self._model(choice, at_hand) for choice in self._choices)
+        return there, back
+
+    def _model(self, choice: ModelSettings, at_hand: bool) -> ModelFacts:
+        known = facts.recall(self.store, "model", _described(choice))
+        found = model_facts(choice, self.settings.folder) if at_hand or known is None else None
+        if found is not None:
+            return found
+        if known is None:
+            raise UserError(f"translation.model: {choice.model!r} is not on this machine, and nothing was translated with it here yet")
+        return ModelFacts(**known)
+
+    @cached_property
+    def repeated_translations(self) -> list[Unit]:
+        """The translations of the sentences that several packs have."""
+        most = self.settings.translation.shard_sentences
+        return [
+            unit
+            for (code, _), shared in self.repeated.items()
+            for unit in translate.units(self.settings, self.models, code, packs_of([shared], self.inventory.record, most))
+        ]
+
+    @cached_property
+    def translated(self) -> dict[tuple[str, str], list[Unit]]:
+        """By source and language, the translations of its sentences, and back."""
+        return {
+            (source, code): translate.units(
+                self.settings, self.models, code, self.packs[source, language], self.repeated.get((code, language))
+            )
+            for code in self.settings.languages
+            for source, language in self._texts_for(code)
+        }
+
+    @cached_property
+    def scored(self) -> list[Unit]:
+        """The scores of every text in every language that its source is to have."""
+        english = {unit.source: self.inventory.record(unit) for unit in self.english}
+        own = {(unit.source, unit.language): self.inventory.record(unit) for unit in self.imported}
+        units = [
+            unit
+            for source in self.sources
+            for code in source.languages
+            for unit in filtering.units(
+                english[source.name],
+                self.segmented[source.name, code if (source.name, code) in own else ENGLISH.code],
+                self.translated[source.name, code],
+                code,
+                self.inventory.record,
+                own.get((source.name, code)),
+            )
+        ]
+        self.inventory.require(back for unit in units for back in unit.inputs.values())
+        return units
+
+    @cached_property
+    def compared(self) -> list[Unit]:
+        """What the languages of each shard say about each other."""
+        return filtering.comparisons(self.scored)
+
+    def texts_to_score(self) -> int:
+        """How many texts, counted in each language, the store holds no scores of."""
+        return sum(unit.files["english"].rows for unit in self.inventory.missing(self.scored))
+
+    @cached_property
+    def scored_shards(self) -> list[ScoredShard]:
+        """Every shard in every language, in the order of sources, tables and shards. Raises UserError where one was not scored."""
+        self.inventory.records([*self.scored, *self.compared])
+        return [
+            ScoredShard(
+                scored.source,
+                scored.language,
+                scored.table,
+                scored.files["english"],
+                self.inventory.record(scored),
+                self.inventory.record(compared),
+            )
+            for compared in self.compared
+            for scored in compared.inputs.values()
+        ]
+
+    def english_records(self) -> dict[str, Record]:
+        """The record of each source's English texts."""
+        return {unit.source: self.inventory.record(unit) for unit in self.english}
+
+
+def _described(choice: ModelSettings) -> dict[str, object]:
+    """What settings say of a model."""
+    return choice.model_dump(include=set(ModelSettings.model_fields))
