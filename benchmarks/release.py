@@ -51,6 +51,7 @@ class Folder:
     name: str
     queries: int
     passages: int
+    languages: Sequence[str] = LANGUAGES
 
     def english(self, table: str) -> Iterator[pa.Table]:
         return self._read(f"english/{table}", getattr(self, table))
@@ -60,6 +61,9 @@ class Folder:
 
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         return self._read(f"{code}/{table}", getattr(self, table))
+
+    def mined(self) -> Iterator[pa.Table]:
+        return iter(())
 
     def _read(self, folder: str, rows: int) -> Iterator[pa.Table]:
         for number in range(-(-rows // SHARD)):

@@ -29,6 +29,7 @@ BASE = {
     "settings",
     "store",
     "tally",
+    "titles",
     "work",
 }
 ROOMS = ["sources", "translation", "filters", "release", "batches"]  # each may use those before it
@@ -101,3 +102,15 @@ def test_batches_need_neither_torch_nor_the_rest_of_the_pipeline() -> None:
 def test_the_project_is_imported_by_its_one_name(path: Path) -> None:
     """`pipeline` and `flows` are also what other projects call theirs."""
     assert not [module for module in imports(path) if module.split(".")[0] in {"pipeline", "flows"}]
+
+
+RELEASE = {"layout": set(), "making": {"layout"}, "reading": {"layout"}, "sharing": {"layout", "making", "reading"}}
+"""The parts of the room `release`, and those that each may use besides itself."""
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(HOUSE / "pipeline/release")], ids=lambda p: p.stem)
+def test_a_release_is_made_and_read_apart(path: Path) -> None:
+    inside = path.relative_to(HOUSE / "pipeline/release").parts
+    own = inside[0] if len(inside) > 1 else ""
+    used = {module.split(".")[3] for module in imports(path) if module.startswith("parallel_qa.pipeline.release.")}
+    assert used <= {own, *RELEASE.get(own, set())}

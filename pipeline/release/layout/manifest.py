@@ -59,6 +59,9 @@ class SourceFacts(_Part):
     provided: TableRows = Field(description="Rows that the release has from this source.")
     shared: TableRows = Field(description="Rows of this source that the release has from an earlier one.")
     languages: dict[str, TableCounts] = Field(description="By NLLB code, of the rows that it provides.")
+    not_translated: list[str] = Field(
+        default_factory=list, description="Languages of the release that it is not translated into; absent where there is none."
+    )
 
 
 class Licences(_Part):
@@ -117,6 +120,12 @@ class Manifest(_Part):
     seal: str = Field(pattern="^[0-9a-f]{16}$", description="Of everything else here: a changed manifest does not fit it.")
 
 
+def languages_of(manifest: dict[str, Any], source: str) -> list[str]:
+    """The languages of a release that have texts of a source: English, and those that it is translated into."""
+    missing = manifest["sources"][source].get("not_translated", [])
+    return [code for code in manifest["languages"] if code not in missing]
+
+
 def shards(manifest: dict[str, Any], folder: str) -> list[str]:
     """The files of a table, in order."""
     return sorted(name for name in manifest["files"] if name.rpartition("/")[0] == folder)
@@ -139,19 +148,17 @@ def faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
         manifest = json.loads(content)
         Manifest.model_validate(manifest)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors(include_url=False)]
-        return None, wrong
+        return None, [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors(include_url=False)]
     except ValueError as error:
         return None, [f"no JSON: {error}"]
-    found = (
-        [] if sealed(manifest)["seal"] == manifest["seal"] else ["its seal does not fit its content: it was changed after it was written"]
-    )
-    return manifest, found
+    if sealed(manifest)["seal"] != manifest["seal"]:
+        return manifest, ["its seal does not fit its content: it was changed after it was written"]
+    return manifest, []
 
 
 def read_manifest(content: bytes, where: str) -> dict[str, Any]:
     """The manifest in `content`. Raises UserError that names `where` and the field."""
-    manifest, found = faults(content)
-    if manifest is None or found:
-        raise UserError(f"{where}: {found[0]}: get the release again, or look at it with 'parallel-qa verify'")
+    manifest, wrong = faults(content)
+    if manifest is None or wrong:
+        raise UserError(f"{where}: {wrong[0]}: get the release again, or look at it with 'parallel-qa verify'")
     return manifest

@@ -69,6 +69,13 @@ def text_hashes(ids: pa.ChunkedArray | pa.Array) -> Hashes:
     return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
 
 
+def text_ids(hashes: Hashes) -> pa.StringArray:
+    """The ids that `text_hashes` made these numbers of."""
+    digits = hashes.astype(">u8").tobytes().hex().encode()
+    ends = np.arange(0, len(digits) + 1, 16, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(hashes), pa.py_buffer(ends), pa.py_buffer(digits))
+
+
 def shuffle_keys(hashes: Hashes, seed: int) -> Hashes:
     """What rows are sorted by: the numbers and the seed, mixed (splitmix64: Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):

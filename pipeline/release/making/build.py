@@ -5,10 +5,7 @@ What is kept of every row is a few numbers: its place, in which languages it sur
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +17,13 @@ from numpy.typing import NDArray
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.filters import policy
-from parallel_qa.pipeline.filters.assembly import english_wholes
-from parallel_qa.pipeline.filters.policy import REASONS
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.release.layout.order import (
+    Hashes,
+    Integers,
     Leads,
+    Mask,
     Order,
     block_at,
     block_of,
@@ -35,21 +33,33 @@ from parallel_qa.pipeline.release.layout.order import (
     pair_keys,
     shuffle_keys,
     text_hashes,
+    text_ids,
 )
-from parallel_qa.pipeline.release.making.negatives import fill_up, mine
+from parallel_qa.pipeline.release.layout.survival import (
+    ENGLISH_BIT,
+    NOT_TRANSLATED,
+    ReasonNumbers,
+    pair_tally,
+    reason_numbers,
+    text_tally,
+)
+from parallel_qa.pipeline.release.making.negatives import MinedNegatives, fill_up
+from parallel_qa.pipeline.release.making.shard_writers import ShardWriters, WriteTable
 from parallel_qa.pipeline.release.making.shuffle import Shuffle
-from parallel_qa.pipeline.release.making.table_rows import ENGLISH_BIT, english_rows, pair_rows, rejected_rows, translated_rows
+from parallel_qa.pipeline.release.making.table_rows import (
+    english_rows,
+    pair_rows,
+    rejected_rows,
+    translated_rows,
+    untranslated_rows,
+)
 from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings
 from parallel_qa.pipeline.tally import Tally
 
 _PAIR_BYTES = 100
 """About what a pair takes, with the names of its source and row and its answer."""
-_WRITERS = 4
-_WAITING = 6
-"""Shards in memory on their way: some more than are being compressed, so that the next table is read meanwhile."""
-
-WriteTable = Callable[[str, pa.Table, int], None]
-"""Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
+_UNTRANSLATED_ROWS = 50_000
+"""Rows without a text that are made at once."""
 
 
 class Source(Protocol):
@@ -57,6 +67,10 @@ class Source(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Those that it is translated into (NLLB codes), of those of the release; `scored` is asked for no other."""
 
     def english(self, table: str) -> Iterator[pa.Table]:
         """The English texts of "queries" or "passages"."""
@@ -66,6 +80,9 @@ class Source(Protocol):
 
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         """The scored texts in one language, of schema `schema.scored(table)`."""
+
+    def mined(self) -> Iterator[pa.Table]:
+        """The hard negatives of its queries, of schema `mining.MINED`; nothing where none were mined."""
 
 
 @dataclass
@@ -87,6 +104,8 @@ class Built:
     """By source, language and table (queries, passages, pairs): what became of what it provides."""
     rejected: dict[str, int] = field(default_factory=dict)
     """By language: rows of its table of rejected texts."""
+    not_translated: dict[str, list[str]] = field(default_factory=dict)
+    """By source: languages of the release that it is not translated into."""
 
 
 def build(
@@ -100,100 +119,52 @@ def build(
 ) -> Built:
     """Write all tables of a release: English, then each of `languages` (NLLB codes), what they rejected, and the pairs.
 
-    `scratch` is a local folder for what is on its way from one order to another.
+    A text that stands in several of `sources` is provided by the first of them; where that one is not translated into a language
+    (`Source.languages`), neither is the text. `scratch` is a local folder for what is on its way from one order to another.
     """
     progress.start("publish", 2 * (1 + len(languages)) + 1, "tables")
-    builder = _Builder(list(sources), list(languages), filters, settings, scratch, progress)
-    with _Writers(write) as writers:
-        builder.place()
+    with ShardWriters(write) as writers:
+        builder = _Builder(sources, languages, filters, settings, writers, scratch, progress)
+        builder.order_texts()
         for table in schema.TEXTS:
-            builder.texts(table, writers)
-        builder.pairs(writers)
+            builder.write_texts(table)
+        builder.write_pairs()
     progress.finish("publish")
     return builder.built
 
 
-class _Writers:
-    """Shards on their way to the store: compressed in threads, and only a few at a time in memory."""
-
-    def __init__(self, write: WriteTable) -> None:
-        self._write = write
-        self._pool = ThreadPoolExecutor(min(_WRITERS, os.cpu_count() or 1))
-        self._running: deque[Future[None]] = deque()
-
-    def __enter__(self) -> _Writers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            while self._running and error[0] is None:
-                self._running.popleft().result()
-        finally:
-            self._pool.shutdown(cancel_futures=True)
-
-    def shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
-        while len(self._running) >= _WAITING:
-            self._running.popleft().result()
-        self._running.append(self._pool.submit(self._write, name, rows, group_rows))
-
-    def table(self, name: str, blocks: Iterable[pa.Table], group_rows: int) -> int:
-        """Write a table, each block a shard. Returns the rows."""
-        total = 0
-        for number, rows in enumerate(blocks):
-            self.shard(f"{name}/{number:05d}.parquet", rows, group_rows)
-            total += len(rows)
-        return total
-
-
-@dataclass
 class _Builder:
-    sources: list[Source]
-    languages: list[str]
-    filters: FilterSettings
-    settings: ReleaseSettings
-    scratch: Path
-    progress: Progress
-    built: Built = field(default_factory=Built)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        languages: Sequence[str],
+        filters: FilterSettings,
+        settings: ReleaseSettings,
+        writers: ShardWriters,
+        scratch: Path,
+        progress: Progress,
+    ) -> None:
+        self._sources, self._languages = sources, languages
+        self._filters, self._settings = filters, settings
+        self._writers, self._scratch, self._progress = writers, scratch, progress
+        self.built = Built(not_translated={source.name: [code for code in languages if code not in source.languages] for source in sources})
+        # By table.
         self._orders: dict[str, Order] = {}
-        self._hashes: dict[str, dict[str, NDArray[np.uint64]]] = {}
         self._group_rows: dict[str, int] = {}
-        self._bits: dict[str, NDArray[np.int64]] = {}
+        # By table and source, row by row of the source.
+        self._hashes: dict[tuple[str, str], Hashes] = {}
         self._lengths: dict[tuple[str, str], policy.Lengths] = {}
-        self._english: dict[str, list[str]] = {}
-        # By table, language and row of the release: 0, or which of REASONS rejected it, counted from 1.
-        self._why: dict[tuple[str, str], NDArray[np.int8]] = {}
+        # By table, row by row of the release: in which languages it survived; by table and language: why not.
+        self._bits: dict[str, Integers] = {}
+        self._reasons: dict[tuple[str, str], ReasonNumbers] = {}
 
-    def texts(self, table: str, writers: _Writers) -> None:
-        """Write one table of texts in every language, and what was rejected of it."""
-        order, target = self._orders[table], schema.released_texts(table)
-        self._bits[table] = np.full(order.total, 1 << ENGLISH_BIT, dtype=np.int64)
-        shuffle = Shuffle(self.scratch / f"{table}-{ENGLISH.code}", target, order.ends)
-        for source in self.sources:
-            for start, texts in _with_start(source.english(table)):
-                mask, places = self._part(order, source, start, len(texts))
-                shuffle.add(english_rows(texts, table, source.name).filter(pa.array(mask)), places[mask])
-        writers.table(f"{table}/{ENGLISH.code}", self._seen(table, shuffle.stretches()), self._group_rows[table])
-        self.progress.advance("publish", 1)
-        for bit, code in enumerate(self.languages, ENGLISH_BIT + 1):
-            self._language(table, code, bit, writers)
-            self.progress.advance("publish", 1)
-
-    def _seen(self, table: str, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """The English rows on their way; their texts are kept where negatives are to be found among them."""
-        for part in parts:
-            if self.settings.mined_negatives:
-                self._english.setdefault(table, []).extend(english_wholes(part))
-            yield part
-
-    def place(self) -> None:
+    def order_texts(self) -> None:
         """Find the order of the texts, and from their length in how many blocks they go."""
-        size = sum(self._keys(table) for table in schema.TEXTS)
+        size = sum(self._order_in_one_block(table) for table in schema.TEXTS)
         queries, passages = self._orders["queries"], self._orders["passages"]
-        blocks = self.built.blocks = number_of_blocks(size, self.settings.shard_bytes, passages.total)
+        blocks = self.built.blocks = number_of_blocks(size, self._settings.shard_bytes, passages.total)
         leads = Leads(queries.keys)
-        for source in self.sources:
+        for source in self._sources:
             for pairs in source.pairs():
                 of_query, of_passage = (
                     order.places[source.name][pairs[name].to_numpy()] for order, name in ((queries, "query_row"), (passages, "passage_row"))
@@ -202,135 +173,154 @@ class _Builder:
         self._orders["queries"] = in_blocks(queries, block_of(leads.keys(), blocks), blocks)
         self._orders["passages"] = in_blocks(passages, block_of(passages.keys, blocks), blocks)
 
-    def _keys(self, table: str) -> int:
-        """Find the order of a table in one block. Returns the bytes of its texts."""
-        hashes: dict[str, NDArray[np.uint64]] = {}
-        sizes: dict[str, NDArray[np.int64]] = {}
-        for source in self.sources:
-            found, lengths, of_texts = [], [], []
+    def _order_in_one_block(self, table: str) -> int:
+        """Find the order of a table as if it were one block. Returns the bytes of its texts."""
+        keys: dict[str, Hashes] = {}
+        sizes: dict[str, Integers] = {}
+        for source in self._sources:
+            hashes, lengths, of_texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
             for texts in source.english(table):
-                found.append(text_hashes(texts["id"]))
+                hashes.append(text_hashes(texts["id"]))
                 lengths.append(policy.text_lengths(texts))
                 of_texts.append(_sizes(texts))
-            self._lengths[table, source.name] = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
-            hashes[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
-            sizes[source.name] = np.concatenate(of_texts) if of_texts else np.zeros(0, np.int64)
-        self._hashes[table] = hashes
-        order = in_order({name: shuffle_keys(of_source, self.settings.seed) for name, of_source in hashes.items()})
-        self._orders[table] = order
+            self._hashes[table, source.name] = np.concatenate(hashes)
+            self._lengths[table, source.name] = np.concatenate(lengths)
+            sizes[source.name] = np.concatenate(of_texts)
+            keys[source.name] = shuffle_keys(self._hashes[table, source.name], self._settings.seed)
+        order = self._orders[table] = in_order(keys)
         self.built.rows[table] = order.total
-        for name, mask in order.provided.items():
-            self.built.provided.setdefault(name, {})[table] = int(mask.sum())
-            self.built.shared.setdefault(name, {})[table] = int((~mask).sum())
-        size = sum(int(sizes[name][mask].sum()) for name, mask in order.provided.items())
-        self._group_rows[table] = _group_rows(self.settings, size / max(order.total, 1))
+        for name, provided in order.provided.items():
+            self.built.provided.setdefault(name, {})[table] = int(provided.sum())
+            self.built.shared.setdefault(name, {})[table] = int((~provided).sum())
+        size = sum(int(sizes[name][provided].sum()) for name, provided in order.provided.items())
+        self._group_rows[table] = _group_rows(self._settings, size / max(order.total, 1))
         return size
 
-    def _language(self, table: str, code: str, bit: int, writers: _Writers) -> None:
-        order, target = self._orders[table], schema.released_texts(table)
-        why = self._why[table, code] = np.zeros(order.total, dtype=np.int8)
-        kept = Shuffle(self.scratch / f"{table}-{code}", target, order.ends)
-        fallen = Shuffle(self.scratch / f"{table}-{code}-rejected", schema.REJECTED_TEXTS, order.ends)
-        thresholds = self.filters.of(code, table)
-        for source in self.sources:
-            tally = self.built.tallies.setdefault((source.name, code, table), Tally())
-            for start, scored in _with_start(source.scored(code, table)):
-                mask, places = self._part(order, source, start, len(scored))
-                hits = policy.hits(scored, self._lengths[table, source.name][start : start + len(scored)], thresholds)
-                reasons = policy.first_reasons(hits)
-                numbers = np.array([0 if reason is None else _NUMBERS[reason] for reason in reasons], dtype=np.int8)
-                why[places[mask]] = numbers[mask]
-                self._bits[table][places[mask & (numbers == 0)]] |= 1 << bit
-                self.built.tallies[source.name, code, table] = tally = tally + _tally(numbers[mask])
-                rows = translated_rows(scored, pa.array(reasons, pa.string()), table, source.name)
-                kept.add(rows.filter(pa.array(mask)), places[mask])
-                chosen = np.flatnonzero(mask & (numbers > 0))
-                if len(chosen):
-                    rejected = rejected_rows(scored, hits, chosen.tolist(), places, table, source.name)
-                    fallen.add(rejected, places[chosen])
-        writers.table(f"{table}/{code}", kept.stretches(), self._group_rows[table])
-        count = writers.table(f"rejected/{code}/{table}", fallen.stretches(), self._group_rows[table])
+    def write_texts(self, table: str) -> None:
+        """Write one table of texts in every language, and what was rejected of it."""
+        order = self._orders[table]
+        self._bits[table] = np.full(order.total, 1 << ENGLISH_BIT, dtype=np.int64)
+        shuffle = self._shuffle(f"{table}-{ENGLISH.code}", schema.released_texts(table), order)
+        for source in self._sources:
+            for start, texts in _with_start(source.english(table)):
+                provided, places = _part(order, source, start, len(texts))
+                shuffle.add(english_rows(texts, table, source.name).filter(pa.array(provided)), places[provided])
+        self._writers.write_table(f"{table}/{ENGLISH.code}", shuffle.stretches(), self._group_rows[table])
+        self._progress.advance("publish", 1)
+        for bit, code in enumerate(self._languages, ENGLISH_BIT + 1):
+            self._write_language(table, code)
+            self._bits[table] |= (self._reasons[table, code] == 0).astype(np.int64) << bit
+            self._progress.advance("publish", 1)
+
+    def _write_language(self, table: str, code: str) -> None:
+        order = self._orders[table]
+        numbers = self._reasons[table, code] = np.zeros(order.total, dtype=np.int8)
+        released = self._shuffle(f"{table}-{code}", schema.released_texts(table), order)
+        rejected = self._shuffle(f"{table}-{code}-rejected", schema.REJECTED_TEXTS, order)
+        for source in self._sources:
+            if code in source.languages:
+                self._add_translated(source, table, code, released, rejected)
+            else:
+                self._add_untranslated(source, table, code, released)
+            own = order.places[source.name][order.provided[source.name]]
+            self.built.tallies[source.name, code, table] = text_tally(numbers[own])
+        self._writers.write_table(f"{table}/{code}", released.stretches(), self._group_rows[table])
+        count = self._writers.write_table(f"rejected/{code}/{table}", rejected.stretches(), self._group_rows[table])
         self.built.rejected[code] = self.built.rejected.get(code, 0) + count
 
-    def _part(self, order: Order, source: Source, start: int, rows: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        part = slice(start, start + rows)
-        return order.provided[source.name][part], order.places[source.name][part]
+    def _add_translated(self, source: Source, table: str, code: str, released: Shuffle, rejected: Shuffle) -> None:
+        """Add the texts that a source provides, judged; and those that were rejected, with all that was measured."""
+        thresholds = self._filters.of(code, table)
+        for start, scored in _with_start(source.scored(code, table)):
+            provided, places = _part(self._orders[table], source, start, len(scored))
+            rejections = policy.rejections(scored, self._lengths[table, source.name][start : start + len(scored)], thresholds)
+            reasons = policy.first_reasons(rejections)
+            numbers = reason_numbers(reasons)
+            self._reasons[table, code][places[provided]] = numbers[provided]
+            rows = translated_rows(scored, pa.array(reasons, pa.string()), table, source.name)
+            released.add(rows.filter(pa.array(provided)), places[provided])
+            chosen = np.flatnonzero(provided & (numbers > 0))
+            if len(chosen):
+                rejected.add(rejected_rows(scored, rejections, chosen.tolist(), places, table, source.name), places[chosen])
 
-    def pairs(self, writers: _Writers) -> None:
+    def _add_untranslated(self, source: Source, table: str, code: str, released: Shuffle) -> None:
+        """Add the texts that a source provides in a language that it is not translated into: their ids are all there is of them."""
+        provided = self._orders[table].provided[source.name]
+        places, hashes = self._orders[table].places[source.name][provided], self._hashes[table, source.name][provided]
+        self._reasons[table, code][places] = reason_numbers([NOT_TRANSLATED])
+        for start in range(0, len(places), _UNTRANSLATED_ROWS):
+            part = slice(start, start + _UNTRANSLATED_ROWS)
+            released.add(untranslated_rows(text_ids(hashes[part]), table, source.name), places[part])
+
+    def write_pairs(self) -> None:
         """Write the pairs, and count in each language those of which both sides survived."""
+        order = self._order_of_pairs()
+        mined = self._mined() if self._settings.mined_negatives else None
+        shuffle = self._shuffle("pairs", schema.RELEASED_PAIRS, order)
+        for source in self._sources:
+            queries_at, passages_at = (self._orders[table].places[source.name] for table in schema.TEXTS)
+            for start, pairs in _with_start(source.pairs()):
+                provided, places = _part(order, source, start, len(pairs))
+                rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"])
+                rows = rows.filter(pa.array(provided))
+                if mined is not None:
+                    rows = _with_negatives(rows, mined, self._settings.mined_negatives)
+                shuffle.add(rows, places[provided])
+                self._count_pairs(source.name, rows)
+            self.built.pairs[source.name] = int(order.provided[source.name].sum())
+            self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
+        group_rows = _group_rows(self._settings, _PAIR_BYTES)
+        self.built.rows["pairs"] = self._writers.write_table("pairs", shuffle.stretches(), group_rows)
+        self._progress.advance("publish", 1)
+
+    def _order_of_pairs(self) -> Order:
+        """Each pair is in the block of its query."""
         keys, blocks = {}, {}
-        of_queries = self._orders["queries"]
-        for source in self.sources:
-            found, in_block = [], []
+        queries = self._orders["queries"]
+        for source in self._sources:
+            of_pairs, in_block = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
             for pairs in source.pairs():
-                queries, passages = (
-                    self._hashes[table][source.name][pairs[name].to_numpy()]
-                    for table, name in (("queries", "query_row"), ("passages", "passage_row"))
-                )
-                found.append(pair_keys(queries, passages, self.settings.seed))
-                in_block.append(block_at(of_queries.places[source.name][pairs["query_row"].to_numpy()], of_queries.ends))
-            keys[source.name] = np.concatenate(found) if found else np.zeros(0, np.uint64)
-            blocks[source.name] = np.concatenate(in_block) if in_block else np.zeros(0, np.int64)
+                query_rows, passage_rows = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
+                query_hashes, passage_hashes = self._hashes["queries", source.name], self._hashes["passages", source.name]
+                of_pairs.append(pair_keys(query_hashes[query_rows], passage_hashes[passage_rows], self._settings.seed))
+                in_block.append(block_at(queries.places[source.name][query_rows], queries.ends))
+            keys[source.name], blocks[source.name] = np.concatenate(of_pairs), np.concatenate(in_block)
         order = in_order(keys)
         of_rows = np.zeros(order.total, np.int64)
         for name, of_source in blocks.items():
             of_rows[order.places[name]] = of_source
-        order = in_blocks(order, of_rows, self.built.blocks)
-        mined = self._mined() if self.settings.mined_negatives else None
-        shuffle = Shuffle(self.scratch / "pairs", schema.RELEASED_PAIRS, order.ends)
-        for source in self.sources:
-            queries_at, passages_at = (self._orders[table].places[source.name] for table in ("queries", "passages"))
-            for start, pairs in _with_start(source.pairs()):
-                mask, at = self._part(order, source, start, len(pairs))
-                rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"]).filter(pa.array(mask))
-                if mined is not None:
-                    rows = self._with_negatives(rows, mined)
-                shuffle.add(rows, at[mask])
-                self._count(source.name, rows)
-            self.built.pairs[source.name] = int(order.provided[source.name].sum())
-            self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
-        self.built.rows["pairs"] = writers.table("pairs", shuffle.stretches(), _group_rows(self.settings, _PAIR_BYTES))
-        self.progress.advance("publish", 1)
+        return in_blocks(order, of_rows, self.built.blocks)
 
-    def _mined(self) -> NDArray[np.int64]:
-        """Hard negatives of every query of the release."""
-        links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for source in self.sources:
-            places = [self._orders[table].places[source.name] for table in ("queries", "passages")]
-            for pairs in source.pairs():
-                links.append((places[0][pairs["query_row"].to_numpy()], places[1][pairs["passage_row"].to_numpy()]))
-        queries, passages = (np.concatenate([side[number] for side in links]) for number in (0, 1))
-        texts = self._english
-        return mine(texts.get("queries", []), texts.get("passages", []), (queries, passages), self.settings.mined_negatives)
+    def _mined(self) -> MinedNegatives:
+        """The mined negatives of every query of the release."""
+        mined = MinedNegatives(self._orders["queries"], self._orders["passages"], self._settings.mined_negatives, self._settings.seed)
+        for source in self._sources:
+            mined.add(source.name, source.mined())
+        return mined
 
-    def _with_negatives(self, pairs: pa.Table, mined: NDArray[np.int64]) -> pa.Table:
-        chosen = mined[pairs["query_row"].to_numpy()]
-        filled = fill_up(pairs["negative_rows"].to_pylist(), chosen, pairs["passage_row"].to_numpy(), self.settings.mined_negatives)
-        place = pairs.schema.get_field_index("negative_rows")
-        return pairs.set_column(place, pairs.schema.field(place), pa.array(filled, pa.list_(pa.int64())))
-
-    def _count(self, source: str, pairs: pa.Table) -> None:
+    def _count_pairs(self, source: str, pairs: pa.Table) -> None:
         queries, passages = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
-        for code in self.languages:
-            query, passage = self._why["queries", code][queries], self._why["passages", code][passages]
-            key = (source, code, "pairs")
-            self.built.tallies[key] = self.built.tallies.get(key, Tally()) + pair_tally(query, passage)
+        for code in self._languages:
+            tally = pair_tally(self._reasons["queries", code][queries], self._reasons["passages", code][passages])
+            self.built.tallies[source, code, "pairs"] = self.built.tallies.get((source, code, "pairs"), Tally()) + tally
+
+    def _shuffle(self, name: str, rows: pa.Schema, order: Order) -> Shuffle:
+        """Brings rows into an order, in a scratch folder of this name."""
+        return Shuffle(self._scratch / name, rows, order.ends)
 
 
-_NUMBERS = {reason: number for number, reason in enumerate(REASONS, 1)}
+def _with_negatives(pairs: pa.Table, mined: MinedNegatives, count: int) -> pa.Table:
+    """Pairs of the release, their negatives filled up to `count`."""
+    of_pairs = mined.of(pairs["query_row"].to_numpy())
+    filled = fill_up(pairs["negative_rows"].to_pylist(), of_pairs, pairs["passage_row"].to_numpy(), count)
+    place = pairs.schema.get_field_index("negative_rows")
+    return pairs.set_column(place, pairs.schema.field(place), pa.array(filled, pa.list_(pa.int64())))
 
 
-def pair_tally(query: NDArray[np.int8], passage: NDArray[np.int8]) -> Tally:
-    """What became of pairs, from the numbers of the reasons of both sides; the query's goes first."""
-    numbers = np.where(query > 0, query, np.where(passage > 0, passage + len(REASONS), 0))
-    counts = np.bincount(numbers, minlength=2 * len(REASONS) + 1).tolist()
-    names = [f"{side}_{reason}" for side in ("query", "passage") for reason in REASONS]
-    return Tally(len(numbers), Counter({name: count for name, count in zip(names, counts[1:], strict=True) if count}))
-
-
-def _tally(numbers: NDArray[np.int8]) -> Tally:
-    counts = np.bincount(numbers, minlength=len(REASONS) + 1).tolist()
-    return Tally(len(numbers), Counter({reason: count for reason, count in zip(REASONS, counts[1:], strict=True) if count}))
+def _part(order: Order, source: Source, start: int, rows: int) -> tuple[Mask, Integers]:
+    """Of so many rows of a source from `start` on: which it provides, and their rows of the release."""
+    part = slice(start, start + rows)
+    return order.provided[source.name][part], order.places[source.name][part]
 
 
 def _group_rows(settings: ReleaseSettings, mean_bytes: float) -> int:

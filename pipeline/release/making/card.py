@@ -11,6 +11,8 @@ import yaml
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.release.layout.manifest import languages_of
+from parallel_qa.pipeline.release.layout.survival import NOT_TRANSLATED
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
 
@@ -32,6 +34,7 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         name=settings.name,
         languages=[LANGUAGES.find(code) for code in manifest["languages"]],
         counts=_counts(manifest),
+        partial=_partial(manifest),
         reasons=_reasons(manifest),
         example=_example(store, folder, manifest),
         english=ENGLISH,
@@ -79,22 +82,32 @@ def _size(pairs: int) -> str:
 
 
 def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a source and language: name, and read and kept of each table."""
+    """One row a source and language that it is translated into: name, and read and kept of each table."""
     return [
-        {"source": source, "language": LANGUAGES.find(code), **counts}
+        {"source": source, "language": LANGUAGES.find(code), **facts["languages"][code]}
         for source, facts in manifest["sources"].items()
-        for code, counts in ((code, facts["languages"][code]) for code in manifest["languages"][1:])
+        for code in languages_of(manifest, source)[1:]
     ]
 
 
+def _partial(manifest: dict[str, Any]) -> dict[str, list[str]]:
+    """Sources that are not translated into all languages of the release: the names of those that they are in."""
+    return {
+        source: [LANGUAGES.find(code).name for code in languages_of(manifest, source)]
+        for source, facts in manifest["sources"].items()
+        if facts.get("not_translated")
+    }
+
+
 def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """(where, reason, count), most frequent first."""
+    """(where, reason, count), most frequent first; that a source is not translated into a language is no loss."""
     totals: Counter[tuple[str, str]] = Counter()
     for facts in manifest["sources"].values():
         totals.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
         for counts in facts["languages"].values():
             for table, name in (("queries", "query"), ("passages", "passage")):
-                totals.update({(name, reason): count for reason, count in counts[table]["rejected"].items()})
+                rejected = counts[table]["rejected"].items()
+                totals.update({(name, reason): count for reason, count in rejected if reason != NOT_TRANSLATED})
     return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.release.layout.manifest import languages_of
 
 _CONTEXT = {
     "@language": "en",
@@ -52,7 +53,7 @@ _CONTEXT = {
 def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     """The metadata for a release whose `manifest` lists its tables; one record set a file, with the columns of its table."""
     files = {file: facts for file, facts in manifest["files"].items() if file.endswith(".parquet")}
-    sources = ", ".join(facts["title"] for facts in manifest["sources"].values())
+    sources = ", ".join(_named(manifest, source) for source in manifest["sources"])
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -78,6 +79,13 @@ def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
         ],
         "recordSet": [_record_set(file) for file in files],
     }
+
+
+def _named(manifest: dict[str, Any], source: str) -> str:
+    """The title of a source, and its languages where they are not those of the release."""
+    facts = manifest["sources"][source]
+    names = ", ".join(LANGUAGES.find(code).name for code in languages_of(manifest, source))
+    return f"{facts['title']} ({names} only)" if facts.get("not_translated") else facts["title"]
 
 
 def _record_set(file: str) -> dict[str, Any]:

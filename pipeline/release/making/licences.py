@@ -42,9 +42,9 @@ def combine(parts: Mapping[str, str], decided: str | None = None) -> Combined:
     `decided` is the licence that the user gives the release. Raises UserError, unless that is given, where the licence of a part
     is unknown, or forbids translations to be passed on.
     """
-    doubtful = {name: licence for name, licence in parts.items() if not all(_KNOWN.fullmatch(one) for one in _licences(licence))}
-    forbidden = [name for name in parts if _that(parts[name], _TRANSLATIONS_FORBIDDEN)]
-    for name, why in [(name, f"its licence, {licence}, says nothing that is known") for name, licence in doubtful.items()] + [
+    unknown = [name for name, licence in parts.items() if not all(_KNOWN.fullmatch(single) for single in _licences(licence))]
+    forbidden = [name for name, licence in parts.items() if _has_licence(licence, _TRANSLATIONS_FORBIDDEN)]
+    for name, why in [(name, f"its licence, {parts[name]}, says nothing that is known") for name in unknown] + [
         (name, f"its licence, {parts[name]}, does not allow translations to be passed on") for name in forbidden
     ]:
         if decided is None:
@@ -52,16 +52,18 @@ def combine(parts: Mapping[str, str], decided: str | None = None) -> Combined:
     return Combined(
         decided or " AND ".join(sorted(set(parts.values()))),
         dict(parts),
-        [name for name, licence in parts.items() if _that(licence, _NON_COMMERCIAL)],
-        [name for name, licence in parts.items() if _that(licence, _SHARE_ALIKE)],
-        [name for name, licence in parts.items() if _that(licence, _OWN_TERMS)],
+        [name for name, licence in parts.items() if _has_licence(licence, _NON_COMMERCIAL)],
+        [name for name, licence in parts.items() if _has_licence(licence, _SHARE_ALIKE)],
+        [name for name, licence in parts.items() if _has_licence(licence, _OWN_TERMS)],
         decided is not None,
     )
 
 
 def _licences(expression: str) -> list[str]:
-    return [one.strip() for one in _WORDS.split(expression) if one.strip()]
+    """The single licences of an SPDX expression."""
+    return [single.strip() for single in _WORDS.split(expression) if single.strip()]
 
 
-def _that(expression: str, kind: re.Pattern[str]) -> bool:
-    return any(kind.search(one) for one in _licences(expression))
+def _has_licence(expression: str, kind: re.Pattern[str]) -> bool:
+    """Whether an SPDX expression names a licence of this kind."""
+    return any(kind.search(single) for single in _licences(expression))

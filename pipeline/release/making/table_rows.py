@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.filters import policy
-from parallel_qa.pipeline.filters.assembly import whole
-from parallel_qa.pipeline.filters.policy import Hits
-
-ENGLISH_BIT = 0
-"""English is the first language of every release, and nothing English is rejected after cleaning."""
+from parallel_qa.pipeline.filters.policy import Rejections
+from parallel_qa.pipeline.release.layout.survival import NOT_TRANSLATED
+from parallel_qa.pipeline.titles import judged_texts
 
 
 def english_rows(texts: pa.Table, table: str, source: str) -> pa.Table:
     """English texts, of schema `schema.released_texts(table)`: nothing is rejected and nothing scored."""
-    target = schema.released_texts(table)
-    missing = {field.name: pa.nulls(len(texts), field.type) for field in target if field.name not in texts.column_names}
-    return _table({**_columns(texts), **missing, "source": _constant(source, len(texts))}, target)
+    return _with_nulls(_columns(texts) | {"source": _constant(source, len(texts))}, schema.released_texts(table), len(texts))
+
+
+def untranslated_rows(ids: pa.Array, table: str, source: str) -> pa.Table:
+    """The texts with these ids in a language that their source is not translated into, of the same schema: no text and no score."""
+    columns = {"id": ids, "source": _constant(source, len(ids)), "reject_reason": _constant(NOT_TRANSLATED, len(ids))}
+    return _with_nulls(columns, schema.released_texts(table), len(ids))
 
 
 def translated_rows(scored: pa.Table, reasons: pa.Array, table: str, source: str) -> pa.Table:
@@ -35,21 +37,20 @@ def translated_rows(scored: pa.Table, reasons: pa.Array, table: str, source: str
 
 
 def rejected_rows(
-    scored: pa.Table, hits: Mapping[str, Hits], chosen: Sequence[int], places: NDArray[np.int64], table: str, source: str
+    scored: pa.Table, rejections: Rejections, chosen: Sequence[int], places: NDArray[np.int64], table: str, source: str
 ) -> pa.Table:
-    """The `chosen` rows, of schema `schema.REJECTED_TEXTS`: with all scores and all reasons that hit.
+    """The `chosen` rows, of schema `schema.REJECTED_TEXTS`: with all scores and all reasons that reject them.
 
     `places` are the rows of the release's table.
     """
     rows = pa.array(chosen, pa.int64())
     taken = scored.take(rows)
-    titles = taken["title"].to_pylist() if "title" in taken.column_names else [""] * len(chosen)
     columns = _columns(taken) | {
         "table": _constant(table, len(chosen)),
         "row": pa.array(places[chosen]),
         "source": _constant(source, len(chosen)),
-        "reasons": pa.array(policy.all_reasons(dict(hits), chosen), pa.list_(pa.string())),
-        "text": pa.array(list(map(_whole, titles, taken["text"].to_pylist())), pa.string()),
+        "reasons": pa.array(policy.all_reasons(rejections, chosen), pa.list_(pa.string())),
+        "text": pa.array(judged_texts(taken), pa.string()),
     }
     return _table(columns, schema.REJECTED_TEXTS)
 
@@ -69,14 +70,14 @@ def pair_rows(
     columns = _columns(pairs) | {
         "query_row": pa.array(queries),
         "passage_row": pa.array(passages),
-        "negative_rows": _placed(pairs["negative_rows"], passage_places),
+        "negative_rows": _release_rows(pairs["negative_rows"], passage_places),
         "query_langs": pa.array(query_bits[queries]),
         "passage_langs": pa.array(passage_bits[passages]),
     }
     return _table(columns, schema.RELEASED_PAIRS)
 
 
-def _placed(rows: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.Array:
+def _release_rows(rows: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.Array:
     """Lists of a source's own row numbers as lists of rows of the release."""
     lists = rows.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
@@ -87,16 +88,17 @@ def _placed(rows: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(places[flat], pa.int64()))
 
 
-def _whole(title: str | None, text: str | None) -> str | None:
-    return None if text is None else whole(title or "", text)
-
-
 def _constant(value: str, rows: int) -> pa.Array:
     return pa.repeat(value, rows)
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
     return {name: table[name] for name in table.column_names}
+
+
+def _with_nulls(columns: Mapping[str, pa.ChunkedArray | pa.Array], target: pa.Schema, rows: int) -> pa.Table:
+    """A table of the schema `target`, null in the columns that are not given."""
+    return _table({field.name: pa.nulls(rows, field.type) for field in target} | dict(columns), target)
 
 
 def _table(columns: Mapping[str, pa.ChunkedArray | pa.Array], target: pa.Schema) -> pa.Table:

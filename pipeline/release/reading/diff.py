@@ -71,17 +71,21 @@ def _manifest(store: Store) -> dict[str, Any]:
 
 
 def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
-    sources = {name: {"licence": facts["licence"], "fingerprint": facts["fingerprint"]} for name, facts in manifest["sources"].items()}
+    """What is compared of a manifest."""
+    sources = {
+        name: {"licence": facts["licence"], "fingerprint": facts["fingerprint"], "not_translated": facts.get("not_translated", [])}
+        for name, facts in manifest["sources"].items()
+    }
     return {"licence": manifest["licence"], "model": manifest["model"], "sources": sources, "settings": manifest["settings"]}
 
 
 def _changed(before: Any, after: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
     """The leaves in which two nested mappings differ, by their path."""
     if isinstance(before, dict) and isinstance(after, dict):
-        found: dict[str, tuple[Any, Any]] = {}
+        leaves: dict[str, tuple[Any, Any]] = {}
         for key in sorted(before.keys() | after.keys()):
-            found |= _changed(before.get(key), after.get(key), f"{name}.{key}" if name else key)
-        return found
+            leaves |= _changed(before.get(key), after.get(key), f"{name}.{key}" if name else key)
+        return leaves
     return {} if before == after else {name: (before, after)}
 
 
@@ -90,19 +94,19 @@ def _texts(
 ) -> TableDiff:
     database.register("a", first.dataset(shards(before, f"{table}/{code}")))
     database.register("b", second.dataset(shards(after, f"{table}/{code}")))
-    added, removed = _only(database, "id")
+    added, removed = _added_and_removed(database)
     if code == ENGLISH.code:
         return TableDiff(added, removed)
     columns = [name for name in schema.TEXTS[table].names if name != "id"]
-    other = " OR ".join(f"a.{name} <> b.{name}" for name in columns)  # null on either side: kept by one of them only
-    [changed] = _row(database, f"SELECT count(*) FROM a JOIN b USING (id) WHERE {other}")
+    differs = " OR ".join(f"a.{name} <> b.{name}" for name in columns)  # null on either side: kept by one of them only
+    [changed] = _first_row(database, f"SELECT count(*) FROM a JOIN b USING (id) WHERE {differs}")
     moves = database.execute(
         """SELECT a.reject_reason, b.reject_reason, count(*) FROM a JOIN b USING (id)
         WHERE a.reject_reason IS DISTINCT FROM b.reject_reason GROUP BY ALL ORDER BY 3 DESC, 1, 2"""
     ).fetchall()
     scores = {}
     for name in schema.SCORES.names:
-        moved, mean = _row(
+        moved, mean = _first_row(
             database,
             f"""SELECT count(*), coalesce(avg(b.{name} - a.{name}), 0) FROM a JOIN b USING (id)
             WHERE abs(b.{name} - a.{name}) > {_MOVED} OR (a.{name} IS NULL) <> (b.{name} IS NULL)""",
@@ -123,34 +127,33 @@ def _pairs(database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, 
             JOIN {side}_queries AS q ON q.row = query_row JOIN {side}_passages AS p ON p.row = passage_row"""
         )
     database.execute("CREATE OR REPLACE TEMP VIEW a AS SELECT * FROM a_pairs; CREATE OR REPLACE TEMP VIEW b AS SELECT * FROM b_pairs")
-    return TableDiff(*_only(database, "id"))
+    return TableDiff(*_added_and_removed(database))
 
 
-def _only(database: duckdb.DuckDBPyConnection, key: str) -> tuple[int, int]:
-    """Rows that only `b` has, and that only `a` has."""
-    added, removed = (
-        _row(database, f"SELECT count(*) FROM {one} ANTI JOIN {other} USING ({key})")[0] for one, other in (("b", "a"), ("a", "b"))
-    )
+def _added_and_removed(database: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Rows whose id only `b` has, and those whose id only `a` has."""
+    [added] = _first_row(database, "SELECT count(*) FROM b ANTI JOIN a USING (id)")
+    [removed] = _first_row(database, "SELECT count(*) FROM a ANTI JOIN b USING (id)")
     return int(added), int(removed)
 
 
-def _row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    found: list[tuple[Any, ...]] = database.execute(query).fetchall()
-    return found[0]
+def _first_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    rows: list[tuple[Any, ...]] = database.execute(query).fetchall()
+    return rows[0]
 
 
-def to_json(found: ReleaseDiff) -> str:
+def to_json(difference: ReleaseDiff) -> str:
     """The difference as JSON."""
 
-    def table(one: TableDiff) -> dict[str, Any]:
-        fates = [{"before": old, "after": new, "rows": count} for (old, new), count in one.fates.items()]
-        scores = {name: {"rows": count, "mean": round(mean, 4)} for name, (count, mean) in one.scores.items()}
-        return {"added": one.added, "removed": one.removed, "changed": one.changed, "reasons": fates, "scores": scores}
+    def table(rows: TableDiff) -> dict[str, Any]:
+        fates = [{"before": old, "after": new, "rows": count} for (old, new), count in rows.fates.items()]
+        scores = {name: {"rows": count, "mean": round(mean, 4)} for name, (count, mean) in rows.scores.items()}
+        return {"added": rows.added, "removed": rows.removed, "changed": rows.changed, "reasons": fates, "scores": scores}
 
     content = {
-        "languages": {"added": found.added_languages, "removed": found.removed_languages},
-        "settings": {name: {"before": old, "after": new} for name, (old, new) in found.settings.items()},
-        "texts": {f"{name}/{code}": table(one) for (name, code), one in found.texts.items()},
-        "pairs": table(found.pairs),
+        "languages": {"added": difference.added_languages, "removed": difference.removed_languages},
+        "settings": {name: {"before": old, "after": new} for name, (old, new) in difference.settings.items()},
+        "texts": {f"{name}/{code}": table(one) for (name, code), one in difference.texts.items()},
+        "pairs": table(difference.pairs),
     }
     return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)

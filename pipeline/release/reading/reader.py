@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST, read_manifest, shards
 from parallel_qa.pipeline.store import Store, checked_table
 
-_WHOLE = pa.schema([("id", pa.string()), ("title", pa.large_string()), ("text", pa.large_string())])
+_TEXTS = pa.schema([("id", pa.string()), ("title", pa.large_string()), ("text", pa.large_string())])
 
 
 class Reader:
@@ -48,11 +44,11 @@ class Reader:
         file = self._scratch / f"{table}-{code}.arrow"
         if not file.exists():
             making = file.with_suffix(f".{os.getpid()}.part")
-            with pa.ipc.new_file(str(making), _WHOLE) as writer:
+            with pa.ipc.new_file(str(making), _TEXTS) as writer:
                 for shard in self.shards(f"{table}/{code}"):
                     title = shard["title"] if "title" in shard.column_names else pa.repeat("", len(shard))
                     columns = {"id": shard["id"], "title": title, "text": shard["text"]}
-                    writer.write_table(pa.table(columns).cast(_WHOLE))
+                    writer.write_table(pa.table(columns).cast(_TEXTS))
             making.replace(file)  # another process may read it, or make it too
         return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
 
@@ -64,14 +60,6 @@ class Reader:
             yield shard.filter(pa.array((survived[0] & survived[1]).astype(bool)))
 
 
-def whole_texts(texts: pa.Table, rows: Sequence[int] | NDArray[np.int64]) -> list[str | None]:
-    """Title and text of `rows` as one, as a retriever reads them; None for a text that was rejected."""
-    taken = texts.take(pa.array(rows, pa.int64()))
-    titled = pc.binary_join_element_wise(taken["title"], taken["text"], pa.scalar(": ", pa.large_string()))
-    joined: list[str | None] = pc.if_else(pc.fill_null(pc.equal(taken["title"], ""), True), taken["text"], titled).to_pylist()
-    return joined
-
-
 def directions_of(store: Store, given: Sequence[str], everything: bool) -> list[tuple[str, str]] | None:
     """Languages of query and passage from what a user wrote: "de-en" (of tags with a dash in them "zh-Hant>en"); None for none.
 
@@ -80,20 +68,10 @@ def directions_of(store: Store, given: Sequence[str], everything: bool) -> list[
     if everything:
         codes = read_manifest(store.read(MANIFEST), store.url)["languages"]
         return [(query, passage) for query in codes for passage in codes]
-    found = []
+    directions = []
     for entry in given:
         query, separator, passage = entry.partition(">" if ">" in entry else "-")
         if not separator:
             raise UserError(f"direction {entry!r}: write the languages of query and passage, such as de-en or zh-Hant>en")
-        found.append((query, passage))
-    return found or None
-
-
-def tag(code: str) -> str:
-    """The BCP-47 tag of a language, as it is written into ids."""
-    return LANGUAGES.find(code).tag
-
-
-def line(content: Any) -> str:
-    """`content` as a line of JSON."""
-    return json.dumps(content, ensure_ascii=False) + "\n"
+        directions.append((query, passage))
+    return directions or None

@@ -10,20 +10,24 @@ An id is that of the release with the tag of its language: `91ac…-de`.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.release.reading.reader import Reader, line, tag, whole_texts
+from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.release.reading.reader import Reader
 from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.titles import retriever_texts
 
 _BATCH = 5_000
 
@@ -44,7 +48,7 @@ Directions = Sequence[tuple[str, str]]
 """Languages of query and passage, as NLLB codes."""
 
 
-def export(store: Store, kind: str, folder: Path, directions: Sequence[tuple[str, str]] | None, negatives: int) -> int:
+def export(store: Store, kind: str, folder: Path, directions: Directions | None, negatives: int) -> int:
     """Write the release in `store` (its folder) to `folder` as `kind`; returns how many examples.
 
     `directions` are languages of query and passage, as codes or tags; each language with itself if None. Of each pair at most
@@ -68,7 +72,7 @@ def examples(reader: Reader, directions: Directions, negatives: int) -> Iterator
         queries, passages = reader.texts("queries", query_code), reader.texts("passages", passage_code)
         for pairs in reader.pairs(query_code, passage_code):
             for start in range(0, len(pairs), _BATCH):
-                yield from _examples(pairs.slice(start, _BATCH), queries, passages, tag(query_code), tag(passage_code), negatives)
+                yield from _examples(pairs.slice(start, _BATCH), queries, passages, _tag(query_code), _tag(passage_code), negatives)
 
 
 def _examples(pairs: pa.Table, queries: pa.Table, passages: pa.Table, query_tag: str, passage_tag: str, most: int) -> Iterator[Example]:
@@ -77,8 +81,8 @@ def _examples(pairs: pa.Table, queries: pa.Table, passages: pa.Table, query_tag:
     flat = np.array([row for rows in given for row in rows], dtype=np.int64)
     query_ids = queries["id"].take(pa.array(query_rows)).to_pylist()
     passage_ids = passages["id"].take(pa.array(passage_rows)).to_pylist()
-    query_texts, passage_texts = whole_texts(queries, query_rows), whole_texts(passages, passage_rows)
-    others = iter(zip(passages["id"].take(pa.array(flat)).to_pylist(), whole_texts(passages, flat), strict=True))
+    query_texts, passage_texts = _texts_of_rows(queries, query_rows), _texts_of_rows(passages, passage_rows)
+    others = iter(zip(passages["id"].take(pa.array(flat)).to_pylist(), _texts_of_rows(passages, flat), strict=True))
     for place, rows in enumerate(given):
         survived = [(text_id, text) for text_id, text in (next(others) for _ in rows) if text is not None][:most]
         yield Example(
@@ -89,6 +93,12 @@ def _examples(pairs: pa.Table, queries: pa.Table, passages: pa.Table, query_tag:
             [f"{text_id}-{passage_tag}" for text_id, _ in survived],
             [text for _, text in survived],
         )
+
+
+def _texts_of_rows(texts: pa.Table, rows: NDArray[np.int64]) -> list[str | None]:
+    """The texts of these rows as a retriever reads them; None for one that was rejected."""
+    joined: list[str | None] = retriever_texts(texts.take(pa.array(rows, pa.int64()))).to_pylist()
+    return joined
 
 
 def _sentence_transformers(reader: Reader, folder: Path, directions: Directions, negatives: int) -> int:
@@ -121,7 +131,7 @@ def _flagembedding(reader: Reader, folder: Path, directions: Directions, negativ
             if negatives and not example.negatives:
                 continue
             neg = {"neg": example.negatives} if negatives else {}
-            file.write(line({"query": example.query, "pos": [example.passage], **neg}))
+            file.write(_line({"query": example.query, "pos": [example.passage], **neg}))
             count += 1
     return count
 
@@ -131,11 +141,11 @@ def _tevatron(reader: Reader, folder: Path, directions: Directions, negatives: i
     with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
         for example in examples(reader, directions, negatives):
             content = {"query_id": example.query_id, "query_text": example.query, "positive_document_ids": [example.passage_id]}
-            file.write(line(content | {"negative_document_ids": example.negative_ids}))
+            file.write(_line(content | {"negative_document_ids": example.negative_ids}))
             count += 1
     with (folder / "corpus.jsonl").open("w", encoding="utf-8") as file:
         for text_id, _, text in _texts(reader, "passages", [passage for _, passage in directions], joined=True):
-            file.write(line({"docid": text_id, "text": text}))
+            file.write(_line({"docid": text_id, "text": text}))
     return count
 
 
@@ -145,9 +155,9 @@ def _beir(reader: Reader, folder: Path, directions: Directions, negatives: int) 
     with ExitStack() as stack:
         corpus, queries, qrels = (_open(stack, folder / name) for name in ("corpus.jsonl", "queries.jsonl", "qrels/train.tsv"))
         for text_id, title, text in _texts(reader, "passages", [passage for _, passage in directions]):
-            corpus.write(line({"_id": text_id, "title": title, "text": text}))
+            corpus.write(_line({"_id": text_id, "title": title, "text": text}))
         for text_id, _, text in _texts(reader, "queries", [query for query, _ in directions]):
-            queries.write(line({"_id": text_id, "text": text}))
+            queries.write(_line({"_id": text_id, "text": text}))
         qrels.write("query-id\tcorpus-id\tscore\n")
         for example in examples(reader, directions, 0):
             qrels.write(f"{example.query_id}\t{example.passage_id}\t1\n")
@@ -165,10 +175,20 @@ def _texts(reader: Reader, table: str, codes: Sequence[str], joined: bool = Fals
         texts = reader.texts(table, code)
         for start in range(0, len(texts), _BATCH):
             part = texts.slice(start, _BATCH)
-            whole = whole_texts(part, np.arange(len(part))) if joined else part["text"].to_pylist()
-            for text_id, title, text in zip(part["id"].to_pylist(), part["title"].to_pylist(), whole, strict=True):
+            texts_of_part = (retriever_texts(part) if joined else part["text"]).to_pylist()
+            for text_id, title, text in zip(part["id"].to_pylist(), part["title"].to_pylist(), texts_of_part, strict=True):
                 if text is not None:
-                    yield f"{text_id}-{tag(code)}", title or "", text
+                    yield f"{text_id}-{_tag(code)}", title or "", text
+
+
+def _tag(code: str) -> str:
+    """The BCP-47 tag of a language, as it is written into ids."""
+    return LANGUAGES.find(code).tag
+
+
+def _line(content: Any) -> str:
+    """`content` as a line of JSON."""
+    return json.dumps(content, ensure_ascii=False) + "\n"
 
 
 _FORMATS: dict[str, Callable[[Reader, Path, Directions, int], int]] = {

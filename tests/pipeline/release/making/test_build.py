@@ -26,6 +26,7 @@ class Made:
 
     name: str
     numbers: range
+    languages: tuple[str, ...] = ()
 
     def english(self, table: str) -> Iterator[pa.Table]:
         texts = [f"{table} {number} of some length" for number in self.numbers]
@@ -49,6 +50,9 @@ class Made:
 
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         raise AssertionError("there is only English here")
+
+    def mined(self) -> Iterator[pa.Table]:
+        raise AssertionError("no negatives are mined here")
 
 
 FIRST, SECOND = Made("first", range(PASSAGES)), Made("second", range(PASSAGES - SHARED, 2 * PASSAGES - SHARED))

@@ -1,40 +1,50 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 
-from parallel_qa.pipeline.release.making.negatives import NONE, fill_up, mine
-from parallel_qa.pipeline.release.making.publish import publish
-from tests.conftest import Run
+from parallel_qa.pipeline.release.layout.order import Order, in_order, shuffle_keys, text_hashes, text_ids
+from parallel_qa.pipeline.release.making.mining import MINED
+from parallel_qa.pipeline.release.making.negatives import NONE, MinedNegatives, fill_up
 
-PASSAGES = [
-    "The river Aldo is 740 kilometres long and ends in Velu.",
-    "The river Aldo is 740 kilometres long, and it ends in Velu!",
-    "The river Hintu is 122 kilometres long and ends in Orso.",
-    "The hotel of Velu has ninety rooms.",
-    "Nothing of the kind.",
-]
+SEED = 3
+QUERIES, PASSAGES = np.arange(10, 14, dtype=np.uint64), np.arange(100, 105, dtype=np.uint64)
 
 
-def test_a_negative_is_no_positive_and_not_nearly_one() -> None:
-    queries = ["How long is the river Aldo?", "How many rooms has the hotel?"]
-    found = mine(queries, PASSAGES, (np.array([0, 1]), np.array([0, 3])), 3)
-    assert found[0].tolist() == [2, NONE, NONE]  # the second passage is the first in other words
-    assert 3 not in found[1].tolist()
+def order(**hashes: np.ndarray) -> Order:
+    return in_order({name: shuffle_keys(of_source, SEED) for name, of_source in hashes.items()})
 
 
-def test_every_positive_of_a_query_is_left_out() -> None:
-    found = mine(["river kilometres long"], PASSAGES, (np.array([0, 0]), np.array([0, 2])), 4)
-    assert found.tolist() == [[NONE] * 4]
+def table(*passages: list[int]) -> pa.Table:
+    return pa.table({"negatives": [text_ids(PASSAGES[rows]).to_pylist() for rows in passages]}, schema=MINED)
 
 
-def test_nothing_to_search_finds_nothing() -> None:
-    nothing = np.zeros(0, np.int64)
-    assert mine([], PASSAGES, (nothing, nothing), 2).shape == (0, 2)
-    assert mine(["a question"], [], (nothing, nothing), 2).tolist() == [[NONE, NONE]]
+def test_ids_of_negatives_become_rows_of_the_release() -> None:
+    queries, passages = order(first=QUERIES), order(first=PASSAGES)
+    mined = MinedNegatives(queries, passages, 2, SEED)
+    mined.add("first", [table([1, 2], []), table([4], [3, 0, 1])])
+    place = passages.places["first"].tolist()
+    expected = [[place[1], place[2]], [NONE, NONE], [place[4], NONE], [place[3], place[0]]]
+    assert mined.of(queries.places["first"]).tolist() == expected
+
+
+def test_a_question_of_two_sources_has_the_same_negatives_from_either() -> None:
+    queries, passages = order(first=QUERIES[:2], second=QUERIES[1:]), order(first=PASSAGES[:3], second=PASSAGES[3:])
+    mined = MinedNegatives(queries, passages, 1, SEED)
+    mined.add("second", [table([4], [], [0])])
+    mined.add("first", [table([], [4])])
+    at = passages.places["second"].tolist()[1]
+    assert mined.of(queries.places["first"]).tolist() == [[NONE], [at]]
+    assert mined.of(queries.places["second"]).tolist() == [[at], [NONE], [passages.places["first"].tolist()[0]]]
+
+
+@pytest.mark.parametrize("passages", [PASSAGES[:0], PASSAGES[:2], PASSAGES[2:]])
+def test_negatives_of_other_passages_are_refused(passages: np.ndarray) -> None:
+    mined = MinedNegatives(order(first=QUERIES), order(first=passages), 1, SEED)
+    mined.add("first", [table([], []), MINED.empty_table()])
+    with pytest.raises(ValueError, match="the negatives mined for first are of other passages than those of the release"):
+        mined.add("first", [table([0], [4])])
 
 
 def test_negatives_of_the_source_go_first() -> None:
@@ -42,18 +52,7 @@ def test_negatives_of_the_source_go_first() -> None:
     assert filled == [[7, 5], [], [1, 2, 3]]
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_a_release_has_them_in_every_language(sample_run: Run, count: int) -> None:
-    mined = sample_run.settings.release.model_copy(update={"mined_negatives": count})
-    released = publish(sample_run.settings.model_copy(update={"release": mined}), sample_run.store)
-    publish(sample_run.settings, sample_run.store)
-    folder = Path(sample_run.store.root) / released.path
-    pairs = pq.read_table(folder / "pairs").to_pylist()
-    passages = pq.read_table(folder / "passages/eng_Latn")["text"].to_pylist()
-    assert all(len(pair["negative_rows"]) <= count for pair in pairs)
-    assert sum(len(pair["negative_rows"]) for pair in pairs) > 0.8 * count * len(pairs)
-    positives: dict[int, set[int]] = {}
-    for pair in pairs:
-        positives.setdefault(pair["query_row"], set()).add(pair["passage_row"])
-    assert all(not positives[pair["query_row"]] & set(pair["negative_rows"]) for pair in pairs)
-    assert all(0 <= row < len(passages) for pair in pairs for row in pair["negative_rows"])
+def test_ids_and_numbers_stand_for_each_other() -> None:
+    ids = ["00000000000000ff", "ffffffffffffffff", "0123456789abcdef"]
+    assert text_ids(text_hashes(pa.array(ids))).to_pylist() == ids
+    assert text_ids(np.zeros(0, np.uint64)).to_pylist() == []

@@ -1,0 +1,48 @@
+"""In which languages a text of a release survived, as a bit set, and why it did not in the others, as a number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.tally import Tally
+
+ENGLISH_BIT = 0
+"""English is the first language of every release, and nothing English is rejected after cleaning."""
+
+NOT_TRANSLATED = "not_translated"
+"""The reason of a text in a language that its source is not translated into: there is nothing to judge, so that no filter gives it."""
+
+REASONS = (*policy.REASONS, NOT_TRANSLATED)
+"""Why a text of a release is null."""
+
+ReasonNumbers = NDArray[np.int8]
+"""By row of a table: 0 where the text survived, else which of `REASONS` rejected it, counted from 1."""
+
+_NUMBERS = {reason: number for number, reason in enumerate(REASONS, 1)}
+
+
+def reason_numbers(reasons: Sequence[str | None]) -> ReasonNumbers:
+    """The number of each reason; 0 for None, and for a reason that there is not."""
+    return np.array([0 if reason is None else _NUMBERS.get(reason, 0) for reason in reasons], dtype=np.int8)
+
+
+def text_tally(numbers: ReasonNumbers) -> Tally:
+    """What became of texts."""
+    return _tally(numbers, REASONS)
+
+
+def pair_tally(queries: ReasonNumbers, passages: ReasonNumbers) -> Tally:
+    """What became of pairs, from what became of both sides: "query_REASON" or "passage_REASON"; the query's goes first."""
+    numbers = np.where(queries > 0, queries, np.where(passages > 0, passages + len(REASONS), 0))
+    return _tally(numbers, [f"{side}_{reason}" for side in ("query", "passage") for reason in REASONS])
+
+
+def _tally(numbers: NDArray[np.integer], names: Sequence[str]) -> Tally:
+    """The tally of rows whose reason is the number in `names`, counted from 1, or 0 for none."""
+    counts = np.bincount(numbers, minlength=len(names) + 1).tolist()
+    return Tally(len(numbers), Counter({name: count for name, count in zip(names, counts[1:], strict=True) if count}))

@@ -1,0 +1,49 @@
+"""Shards on their way to the store: compressed in threads, and only a few at a time in memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pyarrow as pa
+
+_THREADS = 4
+_IN_MEMORY = 6
+"""Shards that are being written or wait for it: some more than threads, so that the next one is read meanwhile."""
+
+WriteTable = Callable[[str, pa.Table, int], None]
+"""Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
+
+
+class ShardWriters:
+    """Writes shards in threads; a `with` block that ends well has written all of them."""
+
+    def __init__(self, write: WriteTable) -> None:
+        self._write = write
+        self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+        self._running: deque[Future[None]] = deque()
+
+    def __enter__(self) -> ShardWriters:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            while self._running and error[0] is None:
+                self._running.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def write_table(self, name: str, blocks: Iterable[pa.Table], group_rows: int) -> int:
+        """Write the table NAME, each block a shard, `group_rows` to a row group. Returns its rows.
+
+        Raises what a write has raised.
+        """
+        total = 0
+        for number, rows in enumerate(blocks):
+            while len(self._running) >= _IN_MEMORY:
+                self._running.popleft().result()
+            self._running.append(self._pool.submit(self._write, f"{name}/{number:05d}.parquet", rows, group_rows))
+            total += len(rows)
+        return total
