@@ -1,22 +1,46 @@
-"""The pairs of a release in numbers, mapped into memory."""
+"""The pairs of a release in numbers, and what drawing has to know of all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from parallel_qa.pipeline.release.reading.reader import Reader
+from parallel_qa.pipeline.errors import UserError
 
 Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SAMPLE = 100_000
+"""Pairs of a source to estimate from what share of them survived, at most about twice as many."""
 
 _COLUMNS = ("query_row", "passage_row", "query_langs", "passage_langs")
-_FILES = ("negative_rows", "negative_ends", "links")
+
+
+@dataclass(frozen=True)
+class PairIndex:
+    """What drawing has to know of all pairs: it is found once, so that neither a draw nor an opening reads all of them."""
+
+    source_rows: Sequence[Integers]
+    """By source: the rows of its pairs, ascending."""
+    sampled_bits: Sequence[Integers]
+    """By source, of shape (samples, 2): languages of query and passage as bits, of pairs at equal distances."""
+    kept: Integers
+    """Of shape (sources, languages): pairs of which both sides survived in the language."""
+    has_other_answers: Mask
+    """By pair: whether its query has another pair."""
+    answers: Integers
+    """Of shape (answers, 2): query and passage of those pairs, sorted by the query."""
+
+    @property
+    def sizes(self) -> Integers:
+        """By source: its pairs."""
+        return np.array([len(rows) for rows in self.source_rows], np.int64)
 
 
 @dataclass(frozen=True)
@@ -28,6 +52,7 @@ class Pairs:
     negative_rows: Integers
     negative_ends: Integers
     """The negatives of pair *i* end here in `negative_rows`, and begin where those of *i* - 1 end."""
+    index: PairIndex
 
     def __len__(self) -> int:
         return len(self.links)
@@ -53,32 +78,60 @@ class Pairs:
         return self.links[:, 4]
 
 
-def pairs_of(table: pa.Table, sources: list[str]) -> Pairs:
-    """Rows of a release's table `pairs`; `sources` are those of its manifest, in order."""
-    columns = [table[name].to_numpy() for name in _COLUMNS]
+def links_of(table: pa.Table, sources: Sequence[str]) -> Integers:
+    """The rows of a release's table `pairs` as `Pairs.links` has them; `sources` are those of its manifest, in order."""
     source = pc.index_in(table["source"], value_set=pa.array(sources, pa.string()))
+    return np.stack([*(table[name].to_numpy() for name in _COLUMNS), source.to_numpy()], axis=1).astype(np.int64)
+
+
+def negatives_of(table: pa.Table) -> tuple[Integers, Integers]:
+    """Of the rows of a release's table `pairs`: all negatives one after the other, and how many each row has."""
     lists = table["negative_rows"]
-    lengths = pc.list_value_length(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
-    flat = pc.list_flatten(lists).to_numpy() if len(lists) else np.zeros(0, np.int64)
-    links = np.stack([*columns, source.to_numpy()], axis=1).astype(np.int64)
-    return Pairs(links, flat.astype(np.int64), np.cumsum(lengths, dtype=np.int64))
+    if not len(lists):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return pc.list_flatten(lists).to_numpy().astype(np.int64), pc.list_value_length(lists).to_numpy().astype(np.int64)
 
 
-def mapped_pairs(reader: Reader, sources: list[str], folder: Path) -> Pairs:
-    """All pairs, mapped from a folder, where they are put if need be. Raises UserError where a file is missing or damaged."""
-    files = {name: folder / f"{name}.npy" for name in _FILES}
-    with FileLock(folder / "lock"):
-        if not files["links"].exists():
-            parts = [pairs_of(shard, sources) for shard in reader.shards("pairs")]
-            before = np.cumsum([0, *(len(part.negative_rows) for part in parts)])
-            columns = {
-                "negative_rows": [part.negative_rows for part in parts],
-                "negative_ends": [part.negative_ends + start for part, start in zip(parts, before[:-1], strict=True)],
-                "links": [part.links for part in parts],
-            }
-            for name, arrays in columns.items():  # the links last: without them, nothing is there
-                making = files[name].with_suffix(".part.npy")
-                np.save(making, np.concatenate(arrays))
-                making.replace(files[name])
-    mapped = {name: np.load(file, mmap_mode="r").view(np.ndarray) for name, file in files.items()}
-    return Pairs(mapped["links"], mapped["negative_rows"], mapped["negative_ends"])
+def pairs_in_memory(links: Integers, sources: int, languages: int) -> Pairs:
+    """Pairs of so many sources and languages, without negatives."""
+    sizes = np.bincount(links[:, 4], minlength=sources)
+    (arrays,) = index_parts([links], sizes.tolist(), languages)
+    return Pairs(links, np.zeros(0, np.int64), np.zeros(len(links), np.int64), index_from(arrays, sources, languages))
+
+
+def index_parts(parts: Iterable[Integers], sizes: Sequence[int], languages: int) -> Iterator[dict[str, NDArray[Any]]]:
+    """Of each part of the links, in order, named arrays: put together by name, they are what `index_from` reads.
+
+    `sizes` are the pairs of each source in all parts. All pairs of a query are in one part, and queries ascend from part to part,
+    as they do in the shards of a release. Raises UserError where they do not.
+    """
+    first, last_query, before = 0, -1, [0] * len(sizes)
+    for links in parts:
+        queries = links[:, 0]
+        low, high = int(queries.min(initial=last_query + 1)), int(queries.max(initial=last_query))
+        if low <= last_query:
+            raise UserError(f"pairs: query {low} is in several shards: this release was not built by `publish`; look at it with `verify`")
+        arrays: dict[str, NDArray[Any]] = {"kept": np.zeros((1, len(sizes), languages), np.int64)}
+        for source, size in enumerate(sizes):
+            rows, distance = np.flatnonzero(links[:, 4] == source), 1 + size // SAMPLE
+            arrays[f"rows-{source}"] = first + rows
+            arrays[f"sampled-{source}"] = links[rows[-before[source] % distance :: distance], 2:4]
+            both = links[rows, 2] & links[rows, 3]
+            arrays["kept"][0, source] = [int((both >> bit & 1).sum()) for bit in range(languages)]
+            before[source] += len(rows)
+        several = np.bincount(queries - low)[queries - low] > 1
+        answers = links[several, :2]
+        arrays |= {"has_other_answers": several, "answers": answers[np.argsort(answers[:, 0], kind="stable")]}
+        yield arrays
+        first, last_query = first + len(links), high
+
+
+def index_from(arrays: Mapping[str, NDArray[Any]], sources: int, languages: int) -> PairIndex:
+    """The index that is made of the arrays of `index_parts`."""
+    return PairIndex(
+        [arrays[f"rows-{source}"] for source in range(sources)],
+        [arrays[f"sampled-{source}"] for source in range(sources)],
+        arrays["kept"].reshape(-1, sources, languages).sum(axis=0),
+        arrays["has_other_answers"],
+        arrays["answers"],
+    )

@@ -9,9 +9,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from parallel_qa.pipeline.batch_settings import BatchSettings, batch_settings
+from parallel_qa.pipeline.batch_settings import BatchSettings
+from parallel_qa.pipeline.batches.defaults import settings_for
 from parallel_qa.pipeline.batches.links import Integers, Pairs
-from parallel_qa.pipeline.batches.sampling import Draw, Sampler
+from parallel_qa.pipeline.batches.sampling.sampler import Draw, Sampler
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.store import fingerprint
 
@@ -38,8 +39,8 @@ class Batch:
         return Batch(self.kind, self.source, *(getattr(self, name)[cut] for name in list(self.__dataclass_fields__)[2:]))
 
 
-def identity(manifest: dict[str, Any]) -> str:
-    """What tells a release from all others."""
+def release_identity(manifest: dict[str, Any]) -> str:
+    """What tells a release from all others: its version, and the seal of its manifest."""
     return f"{manifest['version']}-{manifest['seal']}"
 
 
@@ -55,34 +56,34 @@ class Texts(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """What a batch is drawn from: a release, or a part of it with rows of its own."""
+    """What a batch is drawn from: a release, or a part of it whose rows are counted for themselves."""
 
     sampler: Sampler
     columns: Pairs
     texts: Texts
-    rows: tuple[Integers, Integers, Integers] | None = None
-    """Of a part: by its own rows of pairs, queries and passages, those of the release."""
+    release_rows: tuple[Integers, Integers, Integers] | None = None
+    """Of a part, for pairs, queries and passages: which row of the release each row of the part is."""
 
 
-OneLoader = TypeVar("OneLoader", bound="Loader", covariant=True)
+LoaderType = TypeVar("LoaderType", bound="Loader", covariant=True)
 
 
-class Batches(ABC, Generic[OneLoader]):
-    """What batches come from: a release."""
+class DrawableRelease(ABC, Generic[LoaderType]):
+    """A release that batches can be drawn from, however its files are read."""
 
     manifest: dict[str, Any]
     languages: list[str]
     sources: list[str]
 
     @abstractmethod
-    def _loader(self, settings: BatchSettings) -> OneLoader: ...
+    def _loader(self, settings: BatchSettings) -> LoaderType: ...
 
-    def loader(self, settings: BatchSettings | None = None, **given: Any) -> OneLoader:
-        """Batches of this release by `settings`, or by the settings given as keywords.
+    def loader(self, settings: BatchSettings | None = None, **given: Any) -> LoaderType:
+        """Batches of this release by `settings`; or by the settings given as keywords, and for the rest by those of its profile.
 
         Raises UserError, before the first batch, where they cannot be drawn.
         """
-        return self._loader(settings or batch_settings(**given))
+        return self._loader(settings or settings_for(self.manifest, given))
 
     def batches(self, *, steps: int | None = None, start: int = 0, **given: Any) -> Iterator[Batch]:
         """Batches `start`, `start` + 1, … of the endless sequence, epoch after epoch, that the settings determine.
@@ -95,7 +96,7 @@ class Batches(ABC, Generic[OneLoader]):
 class Loader(ABC):
     """Batches, epoch after epoch; each is a function of (release, settings, epoch, step), so that its state is two numbers."""
 
-    def __init__(self, release: Batches[Loader], settings: BatchSettings) -> None:
+    def __init__(self, release: DrawableRelease[Loader], settings: BatchSettings) -> None:
         self.release = release
         self.settings = settings
         self._length: int = max(1, release.manifest["rows"]["pairs"] // settings.batch_size)
@@ -105,7 +106,7 @@ class Loader(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For worker processes, which begin where this one is."""
-        return _again, (self.release, self.settings, self._epoch, self._step)
+        return _loader_at, (self.release, self.settings, self._epoch, self._step)
 
     def __len__(self) -> int:
         """Batches of an epoch: as many as it takes for as many examples as there are pairs."""
@@ -126,7 +127,7 @@ class Loader(ABC):
     def batch(self, epoch: int, step: int) -> Batch:
         """The batch at `step` of `epoch`."""
         view = self._view(epoch, step)
-        return self._read(view, self._draw(view, epoch, step))
+        return self._batch_of(view, self._draw(view, epoch, step))
 
     def draw(self, epoch: int, step: int) -> Draw:
         """The batch at `step` of `epoch` in numbers, without its texts; of a stream, rows are those of its window."""
@@ -148,35 +149,35 @@ class Loader(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch is."""
-        return {"release": self._identity(), "settings": self._wanted(), "epoch": self._epoch, "step": self._step}
+        return {"release": self._release_identity(), "settings": self._settings_fingerprint(), "epoch": self._epoch, "step": self._step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken. Raises UserError where that was of another release or with other settings."""
-        for name, own in (("release", self._identity()), ("settings", self._wanted())):
+        for name, own in (("release", self._release_identity()), ("settings", self._settings_fingerprint())):
             if state.get(name) != own:
                 raise UserError(f"this state was taken with other {name} ({state.get(name)}, here {own}): it cannot go on here")
         self._epoch, self._step = int(state["epoch"]), int(state["step"])
 
-    def _identity(self) -> str:
-        return identity(self.release.manifest)
+    def _release_identity(self) -> str:
+        return release_identity(self.release.manifest)
 
-    def _wanted(self) -> str:
+    def _settings_fingerprint(self) -> str:
         return fingerprint(**self.settings.model_dump(mode="json"))
 
-    def _read(self, view: View, draw: Draw) -> Batch:
+    def _batch_of(self, view: View, draw: Draw) -> Batch:
         settings, texts, size = self.settings, view.texts, len(draw.pairs)
         links, rows = view.columns.links.take(draw.pairs, axis=0), draw.pairs
         queries, passages = links[:, 0], links[:, 1]
         both = texts.places("queries", queries, draw.query_language), texts.places("passages", passages, draw.passage_language)
-        found = texts.take(np.concatenate(both), [settings.query_prefix] * size + [settings.passage_prefix] * size)
+        taken = texts.take(np.concatenate(both), [settings.query_prefix] * size + [settings.passage_prefix] * size)
         negatives = self._negatives(view, draw) if settings.negatives else []
-        if view.rows is not None:
-            rows, queries, passages = (of[part] for of, part in zip(view.rows, (rows, queries, passages), strict=True))
+        if view.release_rows is not None:
+            rows, queries, passages = (of[part] for of, part in zip(view.release_rows, (rows, queries, passages), strict=True))
         return Batch(
             draw.kind,
             self.release.sources[draw.source],
-            found[:size],
-            found[size:],
+            taken[:size],
+            taken[size:],
             self._codes.take(draw.query_language).tolist(),
             self._codes.take(draw.passage_language).tolist(),
             rows.tolist(),
@@ -188,13 +189,13 @@ class Loader(ABC):
 
     def _negatives(self, view: View, draw: Draw) -> list[list[tuple[int, str]]]:
         """Row and text of the hard negatives of each example that survived in their languages."""
-        rows, languages = (np.array([one[part] for of_example in draw.negatives for one in of_example], np.int64) for part in (0, 1))
+        rows, languages = (np.array([drawn[part] for of_example in draw.negatives for drawn in of_example], np.int64) for part in (0, 1))
         texts = iter(view.texts.take(view.texts.places("passages", rows, languages), [""] * len(rows)))
-        found = [[(row, next(texts)) for row, _ in of_example] for of_example in draw.negatives]
-        return [[(row, text) for row, text in of_example if text][: self.settings.negatives] for of_example in found]
+        with_texts = [[(row, next(texts)) for row, _ in of_example] for of_example in draw.negatives]
+        return [[(row, text) for row, text in of_example if text][: self.settings.negatives] for of_example in with_texts]
 
 
-def _again(release: Batches[Loader], settings: BatchSettings, epoch: int, step: int) -> Loader:
+def _loader_at(release: DrawableRelease[Loader], settings: BatchSettings, epoch: int, step: int) -> Loader:
     loader = release.loader(settings)
     loader._epoch, loader._step = epoch, step
     return loader

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from parallel_qa.pipeline.release.reading.reader import Reader
 TABLES = ("queries", "passages")
 _SEPARATOR = ": "
 _START = b"\0"
+_INVENTORY = "there.json"
+"""Which texts are in the files, and where they end; written after them: what it does not name is not there."""
 
 
 class MappedTexts:
@@ -45,7 +46,7 @@ class MappedTexts:
     def _map(self) -> None:
         self._ends: Integers = np.zeros(1, np.int64)
         self._data: mmap.mmap | bytes = _START
-        if (self._folder / "there.json").exists():
+        if (self._folder / _INVENTORY).exists():
             self._ends = np.memmap(self._folder / "ends", np.int64, "r").view(np.ndarray)
             with (self._folder / "texts").open("rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -54,42 +55,41 @@ class MappedTexts:
     def add(self, codes: Sequence[str], progress: Progress) -> None:
         """Have the texts in some languages (NLLB codes). Raises UserError where a file of the release is missing or damaged."""
         with FileLock(self._folder / "lock"):
-            there = self._there()
-            missing = [(table, code) for table in TABLES for code in codes if f"{table}/{code}" not in there["tables"]]
+            cached = self._inventory()
+            missing = [(table, code) for table in TABLES for code in codes if f"{table}/{code}" not in cached["tables"]]
             name = f"cache of {self._reader.manifest['version']}"
             if missing:
                 progress.start(name, len(missing), "tables")
             for table, code in missing:
-                there = {"bytes": self._append(table, code, there["bytes"]), "tables": [*there["tables"], f"{table}/{code}"]}
-                making = self._folder / "there.json.part"
-                making.write_text(json.dumps(there))
-                making.replace(self._folder / "there.json")  # last: what it does not name is not there
+                cached = {"bytes": self._append(table, code, cached["bytes"]), "tables": [*cached["tables"], f"{table}/{code}"]}
+                making = self._folder / f"{_INVENTORY}.part"
+                making.write_text(json.dumps(cached))
+                making.replace(self._folder / _INVENTORY)
                 progress.advance(name, 1)
             if missing:
                 progress.finish(name)
         self._map()
 
-    def _there(self) -> dict[str, Any]:
-        file = self._folder / "there.json"
+    def _inventory(self) -> dict[str, Any]:
+        file = self._folder / _INVENTORY
         return dict(json.loads(file.read_text())) if file.exists() else {"bytes": len(_START), "tables": []}
 
     def _append(self, table: str, code: str, start: int) -> int:
         """Write the texts of a table in a language from a place of the file on; returns where they end."""
-        ends = [np.array([start], np.int64)]
-        with (self._folder / "texts").open("wb" if start == len(_START) else "r+b") as file:
-            file.write(_START)  # no file that is mapped may be empty
-            file.seek(start)
+        end, place = start, int(self._firsts[table][self._reader.languages.index(code)])
+        (self._folder / "ends").touch()
+        with (self._folder / "texts").open("wb" if start == len(_START) else "r+b") as texts, (self._folder / "ends").open("r+b") as ends:
+            texts.write(_START)  # no file that is mapped may be empty
+            texts.seek(start)
+            ends.truncate(8 * self._length)  # languages that nobody asks for leave holes
+            ends.seek(8 * place)
+            ends.write(np.int64(start).tobytes())
             for shard in self._reader.shards(f"{table}/{code}"):
                 for content, lengths in buffers(shard):
-                    file.write(content)
-                    ends.append(ends[-1][-1] + lengths.cumsum())
-        with (self._folder / "ends").open("ab") as file:
-            os.truncate(file.fileno(), 8 * self._length)  # languages that nobody asks for leave holes
-        place = int(self._firsts[table][self._reader.languages.index(code)])
-        whole = np.memmap(self._folder / "ends", np.int64, "r+", offset=8 * place, shape=(self._rows[table] + 1,))
-        whole[:] = np.concatenate(ends)
-        whole.flush()
-        return int(ends[-1][-1])
+                    texts.write(content)
+                    ends.write((end + lengths.cumsum()).tobytes())
+                    end += int(lengths.sum())
+        return end
 
     def places(self, table: str, rows: Integers, languages: Integers) -> Integers:
         """Where `take` finds the texts of rows of a table, each in a language: a number of the release's."""
@@ -111,14 +111,14 @@ class MappedTexts:
 
 def buffers(shard: pa.Table) -> Iterator[tuple[memoryview, Integers]]:
     """The texts of a shard, each with its title, as UTF-8 one after the other, and the length of each in bytes."""
-    for chunk in _whole(shard).chunks:
+    for chunk in _titled_texts(shard).chunks:
         if len(chunk):
             offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
             content = memoryview(chunk.buffers()[2] or b"")
             yield content[int(offsets[0]) : int(offsets[-1])], np.diff(offsets)
 
 
-def _whole(shard: pa.Table) -> pa.ChunkedArray:
+def _titled_texts(shard: pa.Table) -> pa.ChunkedArray:
     text = pc.fill_null(shard["text"].cast(pa.large_string()), "")
     if "title" not in shard.column_names:
         return text

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from parallel_qa.pipeline.batch_settings import BatchSettings
-from parallel_qa.pipeline.batches.links import Pairs, mapped_pairs
-from parallel_qa.pipeline.batches.loader import Batches, Loader, View, identity
+from parallel_qa.pipeline.batches.links import Pairs
+from parallel_qa.pipeline.batches.loader import DrawableRelease, Loader, View, release_identity
+from parallel_qa.pipeline.batches.mapped_links import mapped_pairs
 from parallel_qa.pipeline.batches.mapped_texts import MappedTexts
-from parallel_qa.pipeline.batches.sampling import Sampler
+from parallel_qa.pipeline.batches.sampling.sampler import Sampler
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST, read_manifest
@@ -19,7 +20,7 @@ from parallel_qa.pipeline.settings import Environment
 from parallel_qa.pipeline.store import Store
 
 
-class OpenRelease(Batches["ReleaseLoader"]):
+class OpenRelease(DrawableRelease["ReleaseLoader"]):
     """A release that batches are drawn from. Texts are read from a cache on this machine, which is made once."""
 
     def __init__(self, store: Store, progress: Progress | None = None) -> None:
@@ -28,7 +29,7 @@ class OpenRelease(Batches["ReleaseLoader"]):
         Raises UserError where it is none, or a file is damaged.
         """
         manifest = read_manifest(store.read(MANIFEST), f"{store.url}/{MANIFEST}")
-        cache = Environment().cache.expanduser() / "releases" / identity(manifest)
+        cache = Environment().cache.expanduser() / "releases" / release_identity(manifest)
         cache.mkdir(parents=True, exist_ok=True)
         self._store = store
         self.progress = progress or LogProgress()

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from parallel_qa.pipeline.batch_settings import BatchSettings
-from parallel_qa.pipeline.batches.links import Integers, Pairs, pairs_of
-from parallel_qa.pipeline.batches.loader import Batches, Loader, View, identity
+from parallel_qa.pipeline.batches.links import Integers, links_of, pairs_in_memory
+from parallel_qa.pipeline.batches.loader import DrawableRelease, Loader, View, release_identity
 from parallel_qa.pipeline.batches.mapped_texts import TABLES, buffers
 from parallel_qa.pipeline.batches.opening import release_store
-from parallel_qa.pipeline.batches.sampling import MONOLINGUAL, RANDOM, Sampler, Totals, chosen_languages
+from parallel_qa.pipeline.batches.sampling.counter_random import RANDOM
+from parallel_qa.pipeline.batches.sampling.language_choice import chosen_languages
+from parallel_qa.pipeline.batches.sampling.sampler import Sampler, Totals
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import log
@@ -52,7 +54,7 @@ class _Block:
     """By table and number of the language."""
 
 
-class StreamedRelease(Batches["StreamLoader"]):
+class StreamedRelease(DrawableRelease["StreamLoader"]):
     """A release whose shards are read as they are needed; nothing is kept on this machine."""
 
     def __init__(self, store: Store, window: int = 2) -> None:
@@ -70,13 +72,11 @@ class StreamedRelease(Batches["StreamLoader"]):
         self.window = min(window, self.blocks)
         self.firsts = {table: self._firsts(f"{table}/{ENGLISH.code}") for table in TABLES} | {"pairs": self._firsts("pairs")}
         """By table: the number of the first row of each block, and of the row after the last."""
-        self.totals = Totals(
-            {name: self.kept(name, ENGLISH.code) for name in self.sources},
-            {code: sum(self.kept(name, code) for name in self.sources) for code in self.languages},
-        )
+        kept = np.array([[self._kept(name, code) for code in self.languages] for name in self.sources], np.int64)
+        self.totals = Totals(kept[:, self.languages.index(ENGLISH.code)], kept)
         """Of the whole release, so that a window draws by what is in all of it."""
 
-    def kept(self, source: str, code: str) -> int:
+    def _kept(self, source: str, code: str) -> int:
         """Pairs of a source of which both sides survived in a language: all of them in English."""
         facts = self.manifest["sources"][source]
         survived: int = facts["languages"][code]["pairs"]["kept"] if code in facts["languages"] else facts["provided"]["pairs"]
@@ -107,7 +107,7 @@ class StreamedRelease(Batches["StreamLoader"]):
         return name, self.manifest["files"][name]["sha256"]
 
     def _links(self, store: Store, number: int) -> Integers:
-        return pairs_of(checked_table(store, *self._file("pairs", number)), self.sources).links
+        return links_of(checked_table(store, *self._file("pairs", number)), self.sources)
 
     def _region(self, store: Store, folder: str, number: int) -> _Region:
         contents, lengths = [b""], [np.zeros(1, np.int64)]
@@ -129,16 +129,16 @@ class StreamLoader(Loader):
         self._bits = chosen_languages(settings.languages, release.languages)
         self._process = 0
         self._order: tuple[int, list[int], Integers] | None = None
-        sources = [name for name in release.sources if settings.source_weights.get(name, 1) > 0]
-        for name in sources:
-            self._enough(name, "", release.totals.sources[name])
+        sources = [number for number, name in enumerate(release.sources) if settings.source_weights.get(name, 1) > 0]
+        for number in sources:
+            self._check_window(release.sources[number], "", int(release.totals.sizes[number]))
         sampler = self._view(0, 0).sampler  # what is amiss shows now
-        for code, share in sampler.language_shares.items() if MONOLINGUAL in sampler.kinds else ():
-            for name in sources if share > 0 else ():
-                self._enough(name, f" in {code}", release.kept(name, code))
+        for number in sources:
+            for bit in sampler.of_sources[number].monolingual_bits:
+                self._check_window(release.sources[number], f" in {release.languages[bit]}", int(release.totals.kept[number, bit]))
 
-    def _enough(self, source: str, where: str, pairs: int) -> None:
-        """What there is of a source in a window must be enough for batches, mostly. Raises UserError where it is not."""
+    def _check_window(self, source: str, where: str, pairs: int) -> None:
+        """Raises UserError where a window has, mostly, too few of the pairs of a source for batches of them."""
         blocks, window, size = self.release.blocks, self.release.window, self.settings.batch_size
         if window < blocks and 0 < pairs * window < 2 * size * blocks:
             raise UserError(
@@ -148,12 +148,12 @@ class StreamLoader(Loader):
 
     def blocks_at(self, epoch: int, step: int) -> list[int]:
         """The blocks that the batch at `step` of `epoch` is drawn from."""
-        return self._window_at(*self._place(epoch, step))
+        return self._window_at(*self._order_and_position(epoch, step))
 
     def _window_at(self, order: list[int], position: int) -> list[int]:
         return [order[(position + further) % len(order)] for further in range(self.release.window)]
 
-    def _place(self, epoch: int, step: int) -> tuple[list[int], int]:
+    def _order_and_position(self, epoch: int, step: int) -> tuple[list[int], int]:
         """The order of the blocks in an epoch, and where in it a step is; each block has steps by its number of pairs."""
         if self._order is None or self._order[0] != epoch:
             order = RANDOM.at(self.settings.seed, epoch, _ORDER).permutation(self.release.blocks)
@@ -171,23 +171,23 @@ class StreamLoader(Loader):
             self._store = Store(self.release.store.url, writable=False)
             self._pool, self._ahead = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(1)
             self._blocks: dict[int, Future[_Block]] = {}
-        order, position = self._place(epoch, step)
+        order, position = self._order_and_position(epoch, step)
         if self._window is None or self._at != (epoch, position):
-            wanted = self._window_at(order, position)
-            self._window = None  # so that no block is in memory that is not wanted any more
-            self._keep(wanted)
+            numbers = self._window_at(order, position)
+            self._window = None  # so that no block is in memory that is not needed any more
+            self._hold_blocks(numbers)
             try:
-                self._window = self._whole([self._blocks[number].result() for number in wanted])
+                self._window = self._window_view([self._blocks[number].result() for number in numbers])
             except BaseException:
                 self._blocks.clear()  # to be read anew, if this is tried again
                 raise
             self._at = (epoch, position)
             following = self._window_at(order, position + 1) if position + 1 < len(order) else self.blocks_at(epoch + 1, 0)
-            self._keep([*wanted, *[number for number in following if number not in wanted][:1]])
+            self._hold_blocks([*numbers, *[number for number in following if number not in numbers][:1]])
         return self._window
 
-    def _keep(self, numbers: Sequence[int]) -> None:
-        """Have these blocks, or read them, and no others."""
+    def _hold_blocks(self, numbers: Sequence[int]) -> None:
+        """Have these blocks, or begin to read them, and let go of all others."""
         for number in set(self._blocks) - set(numbers):
             self._blocks.pop(number).cancel()
         for number in numbers:
@@ -197,38 +197,38 @@ class StreamLoader(Loader):
     def _read_block(self, number: int) -> _Block:
         return self.release.read(self._store, number, self._bits, self._pool)
 
-    def _whole(self, blocks: Sequence[_Block]) -> View:
+    def _window_view(self, blocks: Sequence[_Block]) -> View:
         """A window as a release of its own, with rows of its own."""
         firsts = self.release.firsts
         numbers = [block.number for block in blocks]
         rows = {table: [np.arange(*firsts[table][number : number + 2]) for number in numbers] for table in firsts}
         of_release = {table: np.concatenate(parts) for table, parts in rows.items()}
         links = np.concatenate([block.links for block in blocks])
-        there = np.ones(len(links), dtype=bool)
+        in_window = np.ones(len(links), dtype=bool)
         begins = {table: np.cumsum([0, *map(len, rows[table])])[:-1] for table in TABLES}
         for column, table in enumerate(TABLES):
             block_of = firsts[table].searchsorted(links[:, column], side="right") - 1
             place = np.full(self.release.blocks, -1)
             place[numbers] = begins[table] - firsts[table][numbers]
-            there &= np.isin(block_of, numbers)
+            in_window &= np.isin(block_of, numbers)
             links[:, column] += place[block_of]
-        columns = Pairs(links[there], np.zeros(0, np.int64), np.zeros(int(there.sum()), np.int64))
+        columns = pairs_in_memory(links[in_window], len(self.release.sources), len(self.release.languages))
         sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, self.release.totals)
         log.info(
             "blocks %s: %s pairs, %s more left out, as their passages are in other blocks",
             ", ".join(map(str, numbers)),
             f"{len(columns):,}",
-            f"{int((~there).sum()):,}",
+            f"{int((~in_window).sum()):,}",
         )
         return View(
             sampler,
             columns,
             WindowTexts(blocks, len(self.release.languages), begins),
-            (of_release["pairs"][there], of_release["queries"], of_release["passages"]),
+            (of_release["pairs"][in_window], of_release["queries"], of_release["passages"]),
         )
 
-    def _identity(self) -> str:
-        return f"{identity(self.release.manifest)}-window-{self.release.window}"
+    def _release_identity(self) -> str:
+        return f"{release_identity(self.release.manifest)}-window-{self.release.window}"
 
 
 class WindowTexts:

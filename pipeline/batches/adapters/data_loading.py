@@ -16,7 +16,7 @@ from parallel_qa.pipeline.errors import UserError
 class BatchDataset(torch.utils.data.IterableDataset[Batch]):  # type: ignore[misc]
     """One epoch of batches: give it to a `DataLoader`, or to torchdata's `StatefulDataLoader`, with `batch_size=None`.
 
-    Each worker makes every so-manieth batch, and they come out in order. With several ranks each gets its part of every batch, so
+    Of n workers each makes every n-th batch, and they come out in order. With several ranks each gets its part of every batch, so
     that the batches are the same for any number of ranks and workers.
     """
 
@@ -26,7 +26,7 @@ class BatchDataset(torch.utils.data.IterableDataset[Batch]):  # type: ignore[mis
         self._loader = loader
         self._rank = rank
         self._ranks = ranks
-        self._begin = _shared(0, 0)
+        self._begin = _shared_numbers(0, 0)
         self._resumed: tuple[int, int] | None = None
         self._next = (0, 0)
 
@@ -85,8 +85,8 @@ class ExampleDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[
             raise UserError("batch_size: with negatives it must be at least 2, so that an example without any can be given others'")
         self.loader = loader
         self.batch_size = settings.batch_size
-        self._epoch = _shared(0)
-        self._held: tuple[tuple[int, int], list[dict[str, Any]]] | None = None
+        self._epoch = _shared_numbers(0)
+        self._last_batch: tuple[tuple[int, int], list[dict[str, Any]]] | None = None
 
     def __len__(self) -> int:
         """Examples of an epoch."""
@@ -106,9 +106,9 @@ class ExampleDataset(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[
         return [self[number] for number in numbers]
 
     def _examples(self, epoch: int, step: int) -> list[dict[str, Any]]:
-        if self._held is None or self._held[0] != (epoch, step):
-            self._held = (epoch, step), _examples(self.loader.batch(epoch, step), self.loader.settings.negatives)
-        return self._held[1]
+        if self._last_batch is None or self._last_batch[0] != (epoch, step):
+            self._last_batch = (epoch, step), _examples_of(self.loader.batch(epoch, step), self.loader.settings.negatives)
+        return self._last_batch[1]
 
 
 class ExampleBatches(torch.utils.data.Sampler[list[int]]):  # type: ignore[misc]
@@ -141,7 +141,7 @@ class ExampleBatches(torch.utils.data.Sampler[list[int]]):  # type: ignore[misc]
         self._dataset.set_epoch(epoch)
 
 
-def _shared(*numbers: int) -> torch.Tensor:
+def _shared_numbers(*numbers: int) -> torch.Tensor:
     """Numbers that workers see change."""
     return torch.tensor(numbers, dtype=torch.int64).share_memory_()
 
@@ -153,7 +153,7 @@ def _check_ranks(rank: int, ranks: int, loader: Loader) -> None:
         raise UserError(f"ranks: {ranks} cannot share a batch of {loader.settings.batch_size}; choose a batch_size of at least {ranks}")
 
 
-def _examples(batch: Batch, negatives: int) -> list[dict[str, Any]]:
+def _examples_of(batch: Batch, negatives: int) -> list[dict[str, Any]]:
     columns: dict[str, Sequence[Any]] = {
         "query": batch.queries,
         "passage": batch.passages,
@@ -166,12 +166,12 @@ def _examples(batch: Batch, negatives: int) -> list[dict[str, Any]]:
         "passage_row": batch.passage_rows,
     }
     if negatives:
-        filled = [_filled(batch, number, negatives) for number in range(len(batch.queries))]
+        filled = [_enough_negatives(batch, number, negatives) for number in range(len(batch.queries))]
         columns |= {f"negative_{number + 1}": [texts[number] for texts in filled] for number in range(negatives)}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _filled(batch: Batch, number: int, count: int) -> list[str]:
+def _enough_negatives(batch: Batch, number: int, count: int) -> list[str]:
     """`count` negatives of an example: its own, then those of the others, from the next one on, then the others' passages."""
     own = batch.negatives[number]
     if len(own) >= count:

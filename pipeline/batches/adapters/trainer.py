@@ -28,8 +28,8 @@ class TrainerDataset(Dataset):  # type: ignore[misc]
         names = _COLUMNS | {f"negative_{number + 1}": f"negative_{number + 1}" for number in range(loader.settings.negatives)}
 
         def columns(rows: dict[str, list[int]]) -> dict[str, list[str]]:
-            found = examples.__getitems__(rows["number"])
-            return {name: [example[key] for example in found] for key, name in names.items()}
+            drawn = examples.__getitems__(rows["number"])
+            return {name: [example[key] for example in drawn] for key, name in names.items()}
 
         # `set_transform` itself would hash the release for a fingerprint.
         Dataset.set_format.__wrapped__(self, "custom", transform=columns)

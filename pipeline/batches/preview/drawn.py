@@ -13,7 +13,9 @@ from parallel_qa.pipeline.batches.links import Integers
 from parallel_qa.pipeline.batches.loader import Batch
 from parallel_qa.pipeline.batches.opening import ReleaseLoader
 from parallel_qa.pipeline.batches.preview.expected import MOST, Chances, Expected
-from parallel_qa.pipeline.batches.sampling import CROSS_LINGUAL, MONOLINGUAL, Draw, Floats
+from parallel_qa.pipeline.batches.sampling.language_choice import CROSS_LINGUAL, MONOLINGUAL
+from parallel_qa.pipeline.batches.sampling.sampler import Draw
+from parallel_qa.pipeline.batches.sampling.weighted_choice import Floats
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import Progress
 
@@ -106,52 +108,50 @@ def preview(loader: ReleaseLoader, steps: int, progress: Progress) -> Preview:
     """
     if steps < 1:
         raise UserError("steps: at least one is needed")
-    seen, expected = _Seen(loader, steps), Expected(loader, steps)
+    drawn, expected = _DrawnCounts(loader, steps), Expected(loader, steps)
     progress.start(_UNIT, steps, "batches")
     for number in range(steps):
-        seen.add(number, loader.draw(*divmod(number, len(loader))))
+        drawn.add(number, loader.draw(*divmod(number, len(loader))))
         progress.advance(_UNIT, 1)
     progress.finish(_UNIT)
     codes, sources = loader.release.languages, loader.release.sources
-    monolingual, cross = seen.kinds.tolist()
+    monolingual, cross = drawn.kinds.tolist()
     size = loader.settings.batch_size
     between = list(itertools.product(codes, codes))
     pairs = tuple(part.ravel() for part in expected.pairs(cross))
-    pair_repeats, passage_repeats = expected.repeats(seen.epochs, seen.epoch_steps)
+    pair_repeats, passage_repeats = expected.repeats(drawn.epochs, drawn.epoch_steps)
     return Preview(
         steps,
-        _shares((MONOLINGUAL, CROSS_LINGUAL), seen.kinds, steps, expected.kinds()),
-        _shares(sources, seen.sources, steps, expected.sources()),
-        _shares(codes, seen.monolingual, monolingual, expected.monolingual(monolingual)),
-        _shares(codes, seen.examples.sum(axis=1), steps * size, expected.examples(0)),
-        _shares(codes, seen.examples.sum(axis=0), steps * size, expected.examples(1)),
-        _shares(between, seen.cross.ravel(), cross * size, (pairs[0], pairs[1])),
-        seen.epochs,
-        seen.epoch_steps,
-        _repeats(seen.pair_times, pair_repeats, seen.epochs),
-        _repeats(seen.passage_times, passage_repeats, seen.epochs),
-        _schedule(expected, seen.monolingual_steps, loader),
-        [loader.batch(*divmod(number, len(loader))) for number in seen.firsts.values()],
+        _shares((MONOLINGUAL, CROSS_LINGUAL), drawn.kinds, steps, expected.kinds()),
+        _shares(sources, drawn.sources, steps, expected.sources()),
+        _shares(codes, drawn.monolingual, monolingual, expected.monolingual(monolingual)),
+        _shares(codes, drawn.examples.sum(axis=1), steps * size, expected.examples(0)),
+        _shares(codes, drawn.examples.sum(axis=0), steps * size, expected.examples(1)),
+        _shares(between, drawn.cross.ravel(), cross * size, (pairs[0], pairs[1])),
+        drawn.epochs,
+        drawn.epoch_steps,
+        _repeats(drawn.pair_times, pair_repeats, drawn.epochs),
+        _repeats(drawn.passage_times, passage_repeats, drawn.epochs),
+        _schedule(expected, drawn.monolingual_steps, loader),
+        [loader.batch(*divmod(number, len(loader))) for number in drawn.firsts.values()],
     )
 
 
 def first_batches(loader: ReleaseLoader) -> Iterator[Batch]:
     """The first monolingual and the first cross-lingual batch, of those kinds that may come."""
-    shares = loader.sampler.language_shares
-    chances = [loader.sampler.alpha(code, step) for code, share in shares.items() if share for step in (0, 2**62)]
-    wanted = {kind for kind, possible in ((MONOLINGUAL, max(chances) > 0), (CROSS_LINGUAL, min(chances) < 1)) if possible}
+    missing = loader.sampler.kinds
     for number in range(_SEARCH):
         place = divmod(number, len(loader))
         kind = loader.draw(*place).kind
-        if kind in wanted:
-            wanted.remove(kind)
+        if kind in missing:
+            missing.remove(kind)
             yield loader.batch(*place)
-        if not wanted:
+        if not missing:
             return
 
 
-class _Seen:
-    """Counts of what was drawn."""
+class _DrawnCounts:
+    """Of what the batches were made that were drawn."""
 
     def __init__(self, loader: ReleaseLoader, steps: int) -> None:
         columns, count = loader.release.columns, len(loader.release.languages)
@@ -167,8 +167,8 @@ class _Seen:
         self.monolingual_steps = np.zeros(steps)
         self.firsts: dict[tuple[str, int], int] = {}
         """Numbers of batches, by kind and source."""
-        self.pair_times = _Times(len(columns.passage))
-        self.passage_times = _Times(int(columns.passage.max(initial=-1)) + 1)
+        self.pair_times = _RepeatCounts(len(columns.passage))
+        self.passage_times = _RepeatCounts(int(columns.passage.max(initial=-1)) + 1)
 
     def add(self, number: int, draw: Draw) -> None:
         """Count a batch."""
@@ -189,7 +189,7 @@ class _Seen:
             self.passage_times.add(self._pairs.passage[draw.pairs], last)
 
 
-class _Times:
+class _RepeatCounts:
     """How many rows were drawn how many times in an epoch, added up over epochs."""
 
     def __init__(self, rows: int) -> None:
@@ -210,7 +210,7 @@ def _shares(names: Iterable[Name], drawn: Integers, of: int, chances: Chances) -
     return {name: Share(count, of, expected, error) for name, count, expected, error in rows if count or expected}
 
 
-def _repeats(times: _Times, expected: Floats, epochs: int) -> Repeats:
+def _repeats(times: _RepeatCounts, expected: Floats, epochs: int) -> Repeats:
     drawn = times.counts / epochs
     drawn[0] += round(expected.sum()) - drawn.sum()  # those that could not be drawn do not count
     return Repeats(drawn.tolist(), expected.tolist())

@@ -6,14 +6,14 @@ makes pairs of frequent passages a little rarer; it shows where a batch holds mu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from parallel_qa.pipeline.batch_settings import BatchSettings
 from parallel_qa.pipeline.batches.links import Integers, Pairs
 from parallel_qa.pipeline.batches.opening import ReleaseLoader
-from parallel_qa.pipeline.batches.sampling import Floats
+from parallel_qa.pipeline.batches.sampling.weighted_choice import Floats
 
 Chances = tuple[Floats, Floats]
 """Shares, and the standard error of each if it is drawn."""
@@ -28,29 +28,33 @@ _TINY = float(np.finfo(float).tiny)
 
 
 class Expected:
-    """Expected shares over the first `steps` batches of a loader; arrays are by the languages and sources of the release."""
+    """Expected shares over the first `steps` batches of a loader; arrays are by the languages and sources of the release.
+
+    A source is drawn in the languages that it has, so that languages and kinds depend on it.
+    """
 
     def __init__(self, loader: ReleaseLoader, steps: int) -> None:
         release, sampler, settings = loader.release, loader.sampler, loader.settings
         self._size = settings.batch_size
-        self._whole = settings.pairs_of == "batch"
+        self._one_language_pair = settings.pairs_of == "batch"
         self._pairs = release.columns
-        self._sources = np.array([sampler.source_shares[name] for name in release.sources])
+        self._source_shares = np.array([sampler.source_shares[name] for name in release.sources])
         self.alphas = _alphas(loader, steps)
-        """The probability that a batch is monolingual, by step and language."""
+        """The probability that a batch is monolingual, by step and language, where a source has several languages."""
         self.changes = bool((self.alphas != self.alphas[0]).any())
-        shares = np.zeros(len(release.languages))
-        for code, share in sampler.language_shares.items():
-            shares[release.languages.index(code)] = share
-        self._monolingual = shares * self.alphas
-        weights = sampler.pair_weights / max(sampler.pair_weights.sum(), _TINY)
-        self._pools = [_Pools(self._pairs, source, weights, settings) for source in range(len(release.sources))]
-        self._cross = np.array([pools.examples for pools in self._pools])
+        alphas = [self.alphas if own.mixes else np.ones_like(self.alphas) for own in sampler.of_sources]
+        self._monolingual = [own.shares * of_source for own, of_source in zip(sampler.of_sources, alphas, strict=True)]
+        """By source: by step and language, the probability that a batch of the source is monolingual in the language."""
+        self._cross_lingual = [(1 - of_source) @ own.shares for own, of_source in zip(sampler.of_sources, alphas, strict=True)]
+        """By source: by step, the probability that a batch of the source is cross-lingual."""
+        numbers = range(len(release.sources))
+        self._of_sources = [_SourceChances(self._pairs, number, sampler.of_sources[number].pair_weights, settings) for number in numbers]
+        self._cross = np.array([of_source.language_pairs for of_source in self._of_sources])
 
     @property
     def monolingual_steps(self) -> Floats:
-        """The probability of a monolingual batch at each step: the sum over languages of share × alpha."""
-        steps: Floats = self._monolingual.sum(axis=1)
+        """The probability of a monolingual batch at each step: the sum over sources and languages of share × share × alpha."""
+        steps: Floats = self._over_sources(self._monolingual).sum(axis=1)
         return steps
 
     def kinds(self) -> Chances:
@@ -61,11 +65,11 @@ class Expected:
 
     def sources(self) -> Chances:
         """Of all batches, those of each source."""
-        return self._sources, _error(self._sources, self._sources, len(self._monolingual))
+        return self._source_shares, _error(self._source_shares, self._source_shares, len(self.alphas))
 
     def monolingual(self, batches: int) -> Chances:
         """Of so many monolingual batches, those in each language: share × alpha, over the sum of these."""
-        means = self._monolingual.mean(axis=0)
+        means = self._over_sources(self._monolingual).mean(axis=0)
         shares = means / max(means.sum(), _TINY)
         return shares, _error(shares, shares, batches)
 
@@ -74,69 +78,82 @@ class Expected:
 
         A monolingual batch is in one language, so that the standard error is that of batches and not of examples.
         """
-        mean, square = self._moments(self._cross.sum(axis=2 - side))
-        rest = 1 - self.monolingual_steps[:, None]
-        means = self._monolingual + rest * mean
-        variances = self._monolingual + rest * square - means**2
-        return means.mean(axis=0), np.sqrt(variances.clip(0).sum(axis=0)) / len(means)
+        cross = self._cross.sum(axis=2 - side)
+        means, squares = (
+            self._over_sources(
+                [alone + rest[:, None] * of for alone, rest, of in zip(self._monolingual, self._cross_lingual, shares, strict=True)]
+            )
+            for shares in (cross, self._mean_squares(cross))
+        )
+        return means.mean(axis=0), np.sqrt((squares - means**2).clip(0).sum(axis=0)) / len(means)
 
     def pairs(self, batches: int) -> Chances:
         """Of the examples of so many cross-lingual batches, those in each language of query (row) and passage (column)."""
-        mean, square = self._moments(self._cross)
+        shares = self._source_shares * [of_steps.mean() for of_steps in self._cross_lingual]
+        shares = shares / max(shares.sum(), _TINY)
+        mean, square = (np.tensordot(shares, of_sources, 1) for of_sources in (self._cross, self._mean_squares(self._cross)))
         return mean, _error(square, mean, batches)
 
     def chances(self, start: int, end: int) -> Floats:
         """For each pair the probability that a batch has it, as the mean over the steps from `start` to `end`; 0 if none can."""
-        monolingual = self._monolingual[start:end].mean(axis=0)
-        found = np.zeros(len(self._pairs.source))
-        for share, pools in zip(self._sources.tolist(), self._pools, strict=True):
-            for rows, chances in pools.chances(monolingual, 1 - monolingual.sum()):
-                found[rows] = share * chances
-        return found
+        chances = np.zeros(len(self._pairs))
+        for number, (share, of_source) in enumerate(zip(self._source_shares.tolist(), self._of_sources, strict=True)):
+            means = [of_steps[number][start:end].mean(axis=0) for of_steps in (self._monolingual, self._cross_lingual)]
+            for rows, of_rows in of_source.chances(means[0], float(means[1])):
+                chances[rows] = share * of_rows
+        return chances
 
     def repeats(self, epochs: int, steps: int) -> tuple[Floats, Floats]:
         """How many pairs, and how many passages, are expected 0, 1, …, `MOST` or more times in an epoch of so many steps.
 
         Of those that could be drawn in any of the epochs; the mean over the epochs.
         """
-        possible = [chances > 0 for chances in self._both(0, epochs * steps)]
+        possible = [chances > 0 for chances in self._pair_and_passage_chances(0, epochs * steps)]
         starts = range(0, epochs * steps if self.changes else steps, steps)
-        found = [
-            [repeats(of[mask], steps) for of, mask in zip(self._both(start, start + steps), possible, strict=True)] for start in starts
+        of_epochs = [
+            [repeats(of[mask], steps) for of, mask in zip(self._pair_and_passage_chances(start, start + steps), possible, strict=True)]
+            for start in starts
         ]
-        pairs, passages = np.mean(found, axis=0)
+        pairs, passages = np.mean(of_epochs, axis=0)
         return pairs, passages
 
-    def _both(self, start: int, end: int) -> tuple[Floats, Floats]:
+    def _pair_and_passage_chances(self, start: int, end: int) -> tuple[Floats, Floats]:
         pairs = self.chances(start, end)
         return pairs, np.asarray(np.bincount(self._pairs.passage, pairs), np.float64)
 
-    def _moments(self, cross: Floats) -> tuple[Floats, Floats]:
-        """Mean and mean square, over sources and batches, of the share of something in a cross-lingual batch.
+    def _over_sources(self, of_sources: Sequence[Floats]) -> Floats:
+        """The mean over the sources, each by its share."""
+        total = np.zeros_like(of_sources[0])
+        for share, of_source in zip(self._source_shares.tolist(), of_sources, strict=True):
+            total += share * of_source
+        return total
 
-        `cross` has the expected shares by source, of examples that draw their languages one by one or all at once.
+    def _mean_squares(self, shares: Floats) -> Floats:
+        """The mean square of the share of something in a cross-lingual batch, whose expected share, by source, is given.
+
+        Examples draw their languages one by one, or all of a batch at once.
         """
-        square = cross if self._whole else cross**2 + cross * (1 - cross) / self._size
-        return np.tensordot(self._sources, cross, 1), np.tensordot(self._sources, square, 1)
+        return shares if self._one_language_pair else shares**2 + shares * (1 - shares) / self._size
 
 
-class _Pools:
-    """How many pairs of a source each kind of batch can draw from."""
+class _SourceChances:
+    """What is to be expected of the batches of one source."""
 
     def __init__(self, pairs: Pairs, source: int, weights: Floats, settings: BatchSettings) -> None:
-        """`weights` are those of languages of query and passage, with a sum of 1, or of 0 where no two are allowed."""
+        """`weights` are those of languages of query and passage; all 0 where no two are allowed."""
+        weights = weights / max(weights.sum(), _TINY)
         self._pairs, self._source, self._weights, self._size = pairs, source, weights, settings.batch_size
-        self._whole = settings.pairs_of == "batch"
+        self._one_language_pair = settings.pairs_of == "batch"
         self._joint = np.zeros_like(weights)
         """Pairs by the language of a query and of a passage that survived."""
         self._any = 0.0
-        found = np.zeros_like(weights)
+        drawable = np.zeros_like(weights)
         for _, queries, passages in self._parts():
             norms = _norms(queries, passages, weights)
             self._joint += queries.T @ passages
             self._any += float((norms > 0).sum())
-            found += queries.T @ (_inverse(norms)[:, None] * passages)
-        self.examples = weights if self._whole else weights * found / max(self._any, 1.0)
+            drawable += queries.T @ (_inverse(norms)[:, None] * passages)
+        self.language_pairs = weights if self._one_language_pair else weights * drawable / max(self._any, 1.0)
         """Expected shares of languages of query and passage in cross-lingual batches: the weights, or where each example draws its
         own, the mean over the pairs of the weights of languages in which both sides survived, normalised for each pair."""
 
@@ -148,16 +165,16 @@ class _Pools:
         alone = monolingual * self._size * _inverse(self._joint.diagonal())
         together = cross * self._size * self._weights * _inverse(self._joint)
         for rows, queries, passages in self._parts():
-            found = (queries * passages) @ alone
-            if self._whole:
-                found += _norms(queries, passages, together)
+            chances = (queries * passages) @ alone
+            if self._one_language_pair:
+                chances += _norms(queries, passages, together)
             elif self._any:
-                found += cross * self._size / self._any * (_norms(queries, passages, self._weights) > 0)
-            yield rows, found.clip(0, 1)
+                chances += cross * self._size / self._any * (_norms(queries, passages, self._weights) > 0)
+            yield rows, chances.clip(0, 1)
 
     def _parts(self) -> Iterator[tuple[Integers, Floats, Floats]]:
         """Pairs of the source, some at a time: rows, and 1 for each language in which query and passage survived."""
-        every, bits = np.flatnonzero(self._pairs.source == self._source), np.arange(len(self._weights))
+        every, bits = self._pairs.index.source_rows[self._source], np.arange(len(self._weights))
         for rows in np.array_split(every, 1 + len(every) // _PART):
             sides = (self._pairs.query_bits[rows], self._pairs.passage_bits[rows])
             queries, passages = (((side[:, None] >> bits) & 1).astype(np.float64) for side in sides)
@@ -173,11 +190,11 @@ def repeats(chances: Floats, steps: int) -> Floats:
     possible = chances.clip(0, 1 - 1e-12)
     odds = possible / (1 - possible)
     term = (1 - possible) ** steps
-    found = []
+    counts = []
     for count in range(MOST):
-        found.append(float(term.sum()))
+        counts.append(float(term.sum()))
         term = term * odds * max(steps - count, 0) / (count + 1)
-    return np.array([*found, max(len(possible) - sum(found), 0.0)])
+    return np.array([*counts, max(len(possible) - sum(counts), 0.0)])
 
 
 def _alphas(loader: ReleaseLoader, steps: int) -> Floats:

@@ -38,7 +38,7 @@ def preview_page(loader: ReleaseLoader, preview: Preview) -> str:
 
 def headed(preview: Preview) -> dict[str, dict[str, Share]]:
     """All shares of a preview, under headings."""
-    found = {
+    shares_by_heading = {
         "Kinds of batches": preview.kinds,
         "Sources of batches": preview.sources,
         "Languages of monolingual batches": _named(preview.monolingual),
@@ -46,7 +46,7 @@ def headed(preview: Preview) -> dict[str, dict[str, Share]]:
         "Languages of passages": _named(preview.passages),
         PAIRS: {f"{_name(query)} → {_name(passage)}": share for (query, passage), share in preview.pairs.items()},
     }
-    return {heading: shares for heading, shares in found.items() if shares}
+    return {heading: shares for heading, shares in shares_by_heading.items() if shares}
 
 
 def _named(shares: Mapping[str, Share]) -> dict[str, Share]:
@@ -111,13 +111,13 @@ def _examples(batch: Batch) -> Iterator[dict[str, Any]]:
 def _figures(preview: Preview) -> Iterator[go.Figure]:
     for heading, shares in headed(preview).items():
         if heading == PAIRS:
-            yield _map(preview.pairs)
+            yield _language_map(preview.pairs)
         else:
             names = [html.escape(name) for name in shares]  # a figure would take tags in it for its own
-            drawn, expected = ([100 * getattr(one, what) for one in shares.values()] for what in ("share", "expected"))
+            drawn, expected = ([100 * getattr(share, what) for share in shares.values()] for what in ("share", "expected"))
             yield _bars(heading, names, drawn, expected, "%")
-    for what, found in (("Pairs", preview.pair_repeats), ("Passages", preview.passage_repeats)):
-        yield _bars(f"{what} by how many times they were drawn", _times(found), found.drawn, found.expected, what.lower())
+    for what, repeated in (("Pairs", preview.pair_repeats), ("Passages", preview.passage_repeats)):
+        yield _bars(f"{what} by how many times they were drawn", _repeat_labels(repeated), repeated.drawn, repeated.expected, what.lower())
     if preview.schedule is not None:
         figure = pages.figure("Monolingual batches over the steps")
         figure.update_yaxes(title="%")
@@ -138,11 +138,11 @@ def _bars(title: str, names: list[str], drawn: list[float], expected: list[float
     return figure
 
 
-def _map(pairs: Mapping[tuple[str, str], Share]) -> go.Figure:
+def _language_map(pairs: Mapping[tuple[str, str], Share]) -> go.Figure:
     """Queries' languages down, passages' across; drawn share as colour, drawn and expected as label."""
     order = dict.fromkeys(code for side in (0, 1) for code in (pair[side] for pair in pairs))
     sides = [[code for code in order if code in {pair[side] for pair in pairs}] for side in (0, 1)]
-    found = [[pairs.get((query, passage)) for passage in sides[1]] for query in sides[0]]
+    shares = [[pairs.get((query, passage)) for passage in sides[1]] for query in sides[0]]
     figure = pages.figure("Query and passage, cross-lingual: drawn / expected, %")
     figure.update_layout(height=max(280, 90 + 34 * len(sides[0])))
     figure.update_yaxes(title="query", autorange="reversed", automargin=True)
@@ -150,9 +150,9 @@ def _map(pairs: Mapping[tuple[str, str], Share]) -> go.Figure:
     figure.add_heatmap(
         x=[_name(code) for code in sides[1]],
         y=[_name(code) for code in sides[0]],
-        z=[[None if one is None else 100 * one.share for one in row] for row in found],
-        customdata=[["" if one is None else _hover(one) for one in row] for row in found],
-        text=[["" if one is None else f"{100 * one.share:.1f} / {100 * one.expected:.1f}" for one in row] for row in found],
+        z=[[None if share is None else 100 * share.share for share in row] for row in shares],
+        customdata=[["" if share is None else _hover_text(share) for share in row] for row in shares],
+        text=[["" if share is None else f"{100 * share.share:.1f} / {100 * share.expected:.1f}" for share in row] for row in shares],
         texttemplate="%{text}" if max(map(len, sides)) <= _LABELLED else None,
         hovertemplate="%{y} → %{x}<br>%{customdata}<extra></extra>",
         colorscale="Blues",
@@ -161,11 +161,11 @@ def _map(pairs: Mapping[tuple[str, str], Share]) -> go.Figure:
     return figure
 
 
-def _hover(share: Share) -> str:
+def _hover_text(share: Share) -> str:
     words = in_words(share)
     return f"drawn {words['share']} ({words['drawn']}), expected {words['expected']}, deviation {words['deviation'] or '-'}"
 
 
-def _times(repeats: Repeats) -> list[str]:
+def _repeat_labels(repeats: Repeats) -> list[str]:
     last = len(repeats.drawn) - 1
     return [*map(str, range(last)), f"{last} or more"]

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parallel_qa.pipeline.batch_settings import Alpha
+from parallel_qa.pipeline.batch_settings import Alpha, BatchSettings
 from parallel_qa.pipeline.batches import Batch, OpenRelease, open_release
+from parallel_qa.pipeline.batches.links import pairs_in_memory
+from parallel_qa.pipeline.batches.sampling.sampler import Sampler
 from parallel_qa.pipeline.errors import UserError
 
 SIZE = 16
@@ -56,20 +58,16 @@ def test_no_example_is_a_false_negative_of_another(made_release: OpenRelease, gi
 
 
 def test_a_query_with_two_answers_keeps_both_out_of_a_batch(make_release: Callable[..., Path]) -> None:
-    from dataclasses import replace
-
-    from parallel_qa.pipeline.batch_settings import BatchSettings
-    from parallel_qa.pipeline.batches.sampling import Sampler
-
     release = open_release(make_release(sources={"only": 12}, per_passage=1, survival=1.0))
     links = release.columns.links.copy()
     links[1, 0] = links[0, 0]  # passages 0 and 1 answer the same query
-    sampler = Sampler(replace(release.columns, links=links), ["only"], release.languages, BatchSettings(batch_size=11))
+    pairs = pairs_in_memory(links, 1, len(release.languages))
+    sampler = Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=11))
     for step in range(50):
         drawn = sampler.draw(0, step, 0).pairs.tolist()
         assert not {0, 1} <= set(drawn)
     with pytest.raises(UserError, match="batch_size: 12 is more than"):
-        Sampler(replace(release.columns, links=links), ["only"], release.languages, BatchSettings(batch_size=12))
+        Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=12))
 
 
 @given(st.integers(0, 200), st.integers(1, 7))

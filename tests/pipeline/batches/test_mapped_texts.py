@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from parallel_qa.pipeline.batches import OpenRelease, open_release
-from parallel_qa.pipeline.batches.loader import identity
+from parallel_qa.pipeline.batches.loader import release_identity
 from parallel_qa.pipeline.batches.mapped_texts import buffers
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.settings import Environment
@@ -35,7 +35,7 @@ def expected(release: OpenRelease, table: str, bit: int) -> list[str]:
 
 
 def cache_of(release: OpenRelease) -> Path:
-    return Environment().cache / "releases" / identity(release.manifest)
+    return Environment().cache / "releases" / release_identity(release.manifest)
 
 
 def test_languages_come_when_they_are_asked_for_and_stay(make_release: Callable[..., Path]) -> None:
@@ -61,7 +61,7 @@ def test_a_language_of_which_nothing_survived_has_no_texts(make_release: Callabl
 
 def test_what_a_kill_left_is_written_over(make_release: Callable[..., Path]) -> None:
     release = open_release(make_release(sources={"only": 60}, seed=23))
-    for name in ("texts", "there.json.part", "links.part.npy"):
+    for name in ("texts", "there.json.part"):
         (cache_of(release) / name).write_bytes(b"half" * 1000)
     release.texts.add(release.languages[:2], LogProgress())
     assert texts(release, "queries", 1) == expected(release, "queries", 1)

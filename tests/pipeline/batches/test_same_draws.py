@@ -12,8 +12,8 @@ import pytest
 
 from parallel_qa.pipeline.batch_settings import BatchSettings
 from parallel_qa.pipeline.batches import open_release, stream_release
-from parallel_qa.pipeline.batches.links import Pairs
-from parallel_qa.pipeline.batches.sampling import Draw, Sampler
+from parallel_qa.pipeline.batches.links import pairs_in_memory
+from parallel_qa.pipeline.batches.sampling.sampler import Draw, Sampler
 from tests.pipeline.batches.conftest import write_release
 
 STEPS = 20
@@ -86,10 +86,6 @@ def test_of_many_pairs(given: dict[str, Any], expected: str) -> None:
     source = (np.arange(count) > 220_000).astype(np.int64)
     bits = [np.where((draw.random(count) < 0.1) | (source == 0), 15, 7) for _ in range(2)]
     links = np.stack([np.arange(count) * 3 // 4, draw.integers(0, 60_000, count), *bits, source], axis=1)
-    pairs = Pairs(links, np.zeros(0, np.int64), np.zeros(count, np.int64))
-    sampler = Sampler(pairs, ["a", "b"], ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"], BatchSettings(**given_alpha(given)))
+    pairs = pairs_in_memory(links, 2, 4)
+    sampler = Sampler(pairs, ["a", "b"], ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"], BatchSettings(**given))
     assert digest(sampler.draw(1, step, 100) for step in range(STEPS)) == expected
-
-
-def given_alpha(given: dict[str, Any]) -> dict[str, Any]:
-    return given | ({"alpha": {"start": given["alpha"]}} if "alpha" in given else {})

@@ -70,10 +70,10 @@ def test_a_schedule_is_averaged_over_the_steps(made_release: OpenRelease) -> Non
 def test_pairs_of_languages_are_the_mean_over_the_pairs_that_survived(make_release: Make, settings: dict[str, Any]) -> None:
     release = open_release(make_release(sources={"a": 20, "b": 60}, survival=0.4))
     loader = release.loader(batch_size=1, source_weights={"b": 0.5}, **settings)
-    weights, columns = loader.sampler.pair_weights, release.columns
+    columns = release.columns
     whole = dict.fromkeys(itertools.product(range(4), range(4)), 0.0)
     for number, name in enumerate(release.sources):
-        tables = []
+        weights, tables = loader.sampler.of_sources[number].pair_weights, []
         for pair in np.flatnonzero(columns.source == number):
             fits = {(q, p): weights[q, p] for q, p in whole if columns.query_bits[pair] >> q & columns.passage_bits[pair] >> p & 1}
             if sum(fits.values()):
