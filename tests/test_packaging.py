@@ -35,7 +35,7 @@ def packaged_files() -> set[str]:
         for path in (HOUSE / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    return {"parallel_qa/__init__.py", *files}
+    return {"parallel_qa/__init__.py", "parallel_qa/py.typed", *files}
 
 
 def build(target: str, source: Path, output: Path) -> Path:
