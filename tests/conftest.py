@@ -16,12 +16,10 @@ from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 
-from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.release.making.publish import Release, publish
 from parallel_qa.pipeline.settings import HOUSE, Settings
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 # The machine may be busy: how long an example takes is no fault.
@@ -121,7 +119,7 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     project.source("questions", articles[:25] + articles[-14:])
     settings = project.settings(languages=["de", "ar", "zh"], evaluation=["sample-evaluation"], translation={"shard_sentences": 40})
     store = Store(str(folder / "store"))
-    download(settings, store)
+    prepare(settings, store)
     translate(settings, store)
     filter_texts(settings, store)
     return Run(settings, store, publish(settings, store))

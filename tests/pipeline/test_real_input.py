@@ -7,19 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from parallel_qa.pipeline.batches import open_release
-from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.making.publish import publish
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 
 def test_xquad_runs_through_and_its_garbage_translations_are_rejected(project: Project, store: Store, xquad: Path) -> None:
     project.card("questions", format="squad", files=[str(xquad / "en.json.gz")], licence="CC-BY-SA-4.0")
     settings = project.settings(languages=["de"])
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     release = publish(settings, store)
     counts = release.manifest["sources"]["questions"]["languages"]["deu_Latn"]
