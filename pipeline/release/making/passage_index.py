@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -56,15 +58,19 @@ class PassageIndex:
 
         All cores work on it.
         """
-        most = min(most, len(self.hashes))
-        if not self._searchable or not most or not questions:
-            yield from ([] for _ in questions)
-            return
         words = bm25s.tokenize(list(questions), return_ids=False, show_progress=False)
-        ranked, scores = self._bm25.retrieve(words, k=most, show_progress=False, n_threads=-1, backend_selection="numpy")
-        for passages, ranks in zip(ranked, scores, strict=True):
-            order = np.lexsort((passages, -ranks))
-            yield passages[order[ranks[order] > 0]].tolist()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(lambda of_question: self._best(of_question, most), words)
+
+    def _best(self, words: list[str], most: int) -> list[int]:
+        most = min(most, len(self.hashes))
+        if not self._searchable or not words or not most:
+            return []
+        scores = self._bm25.get_scores(words)
+        least = np.partition(scores, -most)[-most]
+        passages = np.flatnonzero((scores >= least) & (scores > 0))
+        best: list[int] = passages[np.lexsort((passages, -scores[passages]))][:most].tolist()
+        return best
 
 
 class _Tokens:
