@@ -37,12 +37,12 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=2_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--open", help=argparse.SUPPRESS)
+    parser.add_argument("--open", nargs=2, metavar=("RELEASE", "CACHE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
         _make_release(given.make, given.pairs, given.passages)
     elif given.open:
-        _open(given.open)
+        _open(*given.open)
     else:
         print(json.dumps(measure_opening(given.pairs, given.passages, given.folder)))
 
@@ -59,9 +59,9 @@ def measure_opening(pairs: int, passages: int, folder: Path | None = None) -> di
     if not (release / MANIFEST).exists():
         print(f"making {pairs:,} pairs over {passages:,} passages in {1 + len(_LANGUAGES)} languages", flush=True)
         run_alone("benchmarks.opening", "--make", release, "--pairs", pairs, "--passages", passages)
-    shutil.rmtree(folder / "cache", ignore_errors=True)
-    os.environ["PARALLEL_QA_CACHE"] = str(folder / "cache")
-    first, second = (run_alone("benchmarks.opening", "--open", release) for _ in range(2))
+    cache = folder / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    first, second = (run_alone("benchmarks.opening", "--open", release, cache) for _ in range(2))
     print(f"opened for the first time in {first['seconds']:.1f} s, then in {second['seconds']:.2f} s")
     return {"cache_peak_mb": first["peak_mb"], "open_s": second["seconds"], "open_peak_mb": second["peak_mb"]}
 
@@ -75,7 +75,8 @@ def _make_release(target: Path, pairs: int, passages: int) -> None:
     print(json.dumps({}))
 
 
-def _open(release: str) -> None:
+def _open(release: str, cache: str) -> None:
+    os.environ["PARALLEL_QA_CACHE"] = cache
     began = time.perf_counter()
     batch = open_release(release).loader().batch(0, 0)
     seconds = time.perf_counter() - began

@@ -11,7 +11,8 @@ from parallel_qa.pipeline.batches.links import Pairs
 from parallel_qa.pipeline.batches.loader import DrawableRelease, Loader, View, release_identity
 from parallel_qa.pipeline.batches.mapped_links import mapped_pairs
 from parallel_qa.pipeline.batches.mapped_texts import MappedTexts
-from parallel_qa.pipeline.batches.sampling.sampler import Sampler
+from parallel_qa.pipeline.batches.sampling.sampler import Sampler, Totals
+from parallel_qa.pipeline.batches.source_languages import available_languages
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST, read_manifest
@@ -56,7 +57,9 @@ class ReleaseLoader(Loader):
     def __init__(self, release: OpenRelease, settings: BatchSettings) -> None:
         if settings.negatives and not len(release.columns.negative_rows):
             raise UserError("negatives: this release has none; set it to 0, or mine them first (`parallel-qa mine`)")
-        self.sampler = Sampler(release.columns, release.sources, release.languages, settings)
+        index = release.columns.index
+        totals = Totals(index.sizes, index.kept, available_languages(release.manifest, index.kept))
+        self.sampler = Sampler(release.columns, release.sources, release.languages, settings, totals)
         release.texts.add(self.sampler.languages, release.progress)  # what is damaged shows now, not after an hour
         super().__init__(release, settings)
         self._all = View(self.sampler, release.columns, release.texts)

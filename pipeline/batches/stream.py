@@ -24,6 +24,7 @@ from parallel_qa.pipeline.batches.opening import release_store
 from parallel_qa.pipeline.batches.sampling.counter_random import RANDOM
 from parallel_qa.pipeline.batches.sampling.language_choice import chosen_languages
 from parallel_qa.pipeline.batches.sampling.sampler import Sampler, Totals
+from parallel_qa.pipeline.batches.source_languages import available_languages, kept_by_manifest
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import log
@@ -72,15 +73,9 @@ class StreamedRelease(DrawableRelease["StreamLoader"]):
         self.window = min(window, self.blocks)
         self.firsts = {table: self._firsts(f"{table}/{ENGLISH.code}") for table in TABLES} | {"pairs": self._firsts("pairs")}
         """By table: the number of the first row of each block, and of the row after the last."""
-        kept = np.array([[self._kept(name, code) for code in self.languages] for name in self.sources], np.int64)
-        self.totals = Totals(kept[:, self.languages.index(ENGLISH.code)], kept)
+        kept = kept_by_manifest(self.manifest)
+        self.totals = Totals(kept[:, self.languages.index(ENGLISH.code)], kept, available_languages(self.manifest, kept))
         """Of the whole release, so that a window draws by what is in all of it."""
-
-    def _kept(self, source: str, code: str) -> int:
-        """Pairs of a source of which both sides survived in a language: all of them in English."""
-        facts = self.manifest["sources"][source]
-        survived: int = facts["languages"][code]["pairs"]["kept"] if code in facts["languages"] else facts["provided"]["pairs"]
-        return survived
 
     def _firsts(self, folder: str) -> Integers:
         names = shards(self.manifest, folder)
@@ -213,7 +208,7 @@ class StreamLoader(Loader):
             in_window &= np.isin(block_of, numbers)
             links[:, column] += place[block_of]
         columns = pairs_in_memory(links[in_window], len(self.release.sources), len(self.release.languages))
-        sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, self.release.totals)
+        sampler = Sampler(columns, self.release.sources, self.release.languages, self.settings, self.release.totals, is_part=True)
         log.info(
             "blocks %s: %s pairs, %s more left out, as their passages are in other blocks",
             ", ".join(map(str, numbers)),

@@ -84,7 +84,7 @@ class SourceLanguages:
     """Languages of the batches of one source: those of the rules that it has."""
 
     def __init__(self, rules: LanguageRules, available: Mask) -> None:
-        """`available` says of each language of the release whether the source has any pair with both sides in it."""
+        """`available` says of each language of the release whether the source has it."""
         self._rules = rules
         self.bits = [bit for bit in rules.bits if available[bit]]
         """As those of the rules."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parallel_qa.pipeline.batch_settings import BatchSettings
-from parallel_qa.pipeline.batches.links import Integers, Pairs
+from parallel_qa.pipeline.batches.links import Integers, Mask, Pairs
 from parallel_qa.pipeline.batches.sampling.conflicts import Conflicts
 from parallel_qa.pipeline.batches.sampling.counter_random import RANDOM
 from parallel_qa.pipeline.batches.sampling.language_choice import CROSS_LINGUAL, MONOLINGUAL, LanguageRules, SourceLanguages
@@ -46,6 +46,8 @@ class Totals:
     """By source."""
     kept: Integers
     """Of shape (sources, languages): pairs of which both sides survived in the language."""
+    available: Mask
+    """Of the same shape: whether batches of the source may be in the language."""
 
 
 class Sampler:
@@ -57,9 +59,9 @@ class Sampler:
     """
 
     def __init__(
-        self, pairs: Pairs, sources: Sequence[str], languages: Sequence[str], settings: BatchSettings, whole: Totals | None = None
+        self, pairs: Pairs, sources: Sequence[str], languages: Sequence[str], settings: BatchSettings, totals: Totals, is_part: bool = False
     ) -> None:
-        """`sources` and `languages` are those of the release, in its order; `whole` is needed where `pairs` are a part of it.
+        """`sources` and `languages` are those of the release, in its order; `is_part` says that `pairs` are not all that `totals` count.
 
         Raises UserError where not every batch that may come can be drawn; of a part, where none can: a source that has too little
         there is left out.
@@ -67,10 +69,9 @@ class Sampler:
         self._pairs = pairs
         self._settings = settings
         self._sources = list(sources)
-        self._is_part = whole is not None
-        totals = whole or Totals(pairs.index.sizes, pairs.index.kept)
+        self._is_part = is_part
         self._rules = LanguageRules(settings, languages, totals.kept.sum(axis=0))
-        self.of_sources = [SourceLanguages(self._rules, kept > 0) for kept in totals.kept]
+        self.of_sources = [SourceLanguages(self._rules, available) for available in totals.available]
         """The languages of the batches of each source."""
         self._source_pairs = [SourcePairs(pairs, number, own) for number, own in enumerate(self.of_sources)]
         self._conflicts = Conflicts(pairs)

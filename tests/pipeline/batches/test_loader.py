@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from parallel_qa.pipeline.batch_settings import Alpha, BatchSettings
 from parallel_qa.pipeline.batches import Batch, OpenRelease, open_release
 from parallel_qa.pipeline.batches.links import pairs_in_memory
-from parallel_qa.pipeline.batches.sampling.sampler import Sampler
+from parallel_qa.pipeline.batches.sampling.sampler import Sampler, Totals
 from parallel_qa.pipeline.errors import UserError
 
 SIZE = 16
@@ -62,12 +62,13 @@ def test_a_query_with_two_answers_keeps_both_out_of_a_batch(make_release: Callab
     links = release.columns.links.copy()
     links[1, 0] = links[0, 0]  # passages 0 and 1 answer the same query
     pairs = pairs_in_memory(links, 1, len(release.languages))
-    sampler = Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=11))
+    totals = Totals(pairs.index.sizes, pairs.index.kept, pairs.index.kept > 0)
+    sampler = Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=11), totals)
     for step in range(50):
         drawn = sampler.draw(0, step, 0).pairs.tolist()
         assert not {0, 1} <= set(drawn)
     with pytest.raises(UserError, match="batch_size: 12 is more than"):
-        Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=12))
+        Sampler(pairs, ["only"], release.languages, BatchSettings(batch_size=12), totals)
 
 
 @given(st.integers(0, 200), st.integers(1, 7))

@@ -13,7 +13,7 @@ import pytest
 from parallel_qa.pipeline.batch_settings import BatchSettings
 from parallel_qa.pipeline.batches import open_release, stream_release
 from parallel_qa.pipeline.batches.links import pairs_in_memory
-from parallel_qa.pipeline.batches.sampling.sampler import Draw, Sampler
+from parallel_qa.pipeline.batches.sampling.sampler import Draw, Sampler, Totals
 from tests.pipeline.batches.conftest import write_release
 
 STEPS = 20
@@ -87,5 +87,6 @@ def test_of_many_pairs(given: dict[str, Any], expected: str) -> None:
     bits = [np.where((draw.random(count) < 0.1) | (source == 0), 15, 7) for _ in range(2)]
     links = np.stack([np.arange(count) * 3 // 4, draw.integers(0, 60_000, count), *bits, source], axis=1)
     pairs = pairs_in_memory(links, 2, 4)
-    sampler = Sampler(pairs, ["a", "b"], ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"], BatchSettings(**given))
+    totals = Totals(pairs.index.sizes, pairs.index.kept, pairs.index.kept > 0)
+    sampler = Sampler(pairs, ["a", "b"], ["eng_Latn", "deu_Latn", "arb_Arab", "tha_Thai"], BatchSettings(**given), totals)
     assert digest(sampler.draw(1, step, 100) for step in range(STEPS)) == expected
