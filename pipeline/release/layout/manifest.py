@@ -142,7 +142,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
 
 
-def faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
+def manifest_faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     """The manifest in `content`, or None where it is not one at all; and what is wrong with it."""
     try:
         manifest = json.loads(content)
@@ -158,7 +158,7 @@ def faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
 
 def read_manifest(content: bytes, where: str) -> dict[str, Any]:
     """The manifest in `content`. Raises UserError that names `where` and the field."""
-    manifest, wrong = faults(content)
+    manifest, wrong = manifest_faults(content)
     if manifest is None or wrong:
         raise UserError(f"{where}: {wrong[0]}: get the release again, or look at it with 'parallel-qa verify'")
     return manifest

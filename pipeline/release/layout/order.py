@@ -90,7 +90,7 @@ def pair_keys(queries: Hashes, passages: Hashes, seed: int) -> Hashes:
     return shuffle_keys(shuffle_keys(queries, seed) ^ passages, seed)
 
 
-def in_order(keys: Mapping[str, Hashes]) -> Order:
+def order_by_key(keys: Mapping[str, Hashes]) -> Order:
     """The order of rows whose sort keys are given by source, row by row, in one block; equal keys are one row."""
     everything = np.concatenate(list(keys.values())) if keys else np.zeros(0, np.uint64)
     unique, first, place = np.unique(everything, return_index=True, return_inverse=True)
@@ -105,7 +105,7 @@ def in_order(keys: Mapping[str, Hashes]) -> Order:
     )
 
 
-def in_blocks(order: Order, of_rows: Integers, blocks: int) -> Order:
+def order_in_blocks(order: Order, of_rows: Integers, blocks: int) -> Order:
     """The rows of `order` sorted by the block of each, and inside of one as they were."""
     rows = np.argsort(of_rows, kind="stable")
     moved = np.empty_like(rows)

@@ -27,9 +27,9 @@ from parallel_qa.pipeline.release.layout.order import (
     Order,
     block_at,
     block_of,
-    in_blocks,
-    in_order,
     number_of_blocks,
+    order_by_key,
+    order_in_blocks,
     pair_keys,
     shuffle_keys,
     text_hashes,
@@ -170,8 +170,8 @@ class _Builder:
                     order.places[source.name][pairs[name].to_numpy()] for order, name in ((queries, "query_row"), (passages, "passage_row"))
                 )
                 leads.add(of_query, passages.keys[of_passage])
-        self._orders["queries"] = in_blocks(queries, block_of(leads.keys(), blocks), blocks)
-        self._orders["passages"] = in_blocks(passages, block_of(passages.keys, blocks), blocks)
+        self._orders["queries"] = order_in_blocks(queries, block_of(leads.keys(), blocks), blocks)
+        self._orders["passages"] = order_in_blocks(passages, block_of(passages.keys, blocks), blocks)
 
     def _order_in_one_block(self, table: str) -> int:
         """Find the order of a table as if it were one block. Returns the bytes of its texts."""
@@ -187,7 +187,7 @@ class _Builder:
             self._lengths[table, source.name] = np.concatenate(lengths)
             sizes[source.name] = np.concatenate(of_texts)
             keys[source.name] = shuffle_keys(self._hashes[table, source.name], self._settings.seed)
-        order = self._orders[table] = in_order(keys)
+        order = self._orders[table] = order_by_key(keys)
         self.built.rows[table] = order.total
         for name, provided in order.provided.items():
             self.built.provided.setdefault(name, {})[table] = int(provided.sum())
@@ -285,11 +285,11 @@ class _Builder:
                 of_pairs.append(pair_keys(query_hashes[query_rows], passage_hashes[passage_rows], self._settings.seed))
                 in_block.append(block_at(queries.places[source.name][query_rows], queries.ends))
             keys[source.name], blocks[source.name] = np.concatenate(of_pairs), np.concatenate(in_block)
-        order = in_order(keys)
+        order = order_by_key(keys)
         of_rows = np.zeros(order.total, np.int64)
         for name, of_source in blocks.items():
             of_rows[order.places[name]] = of_source
-        return in_blocks(order, of_rows, self.built.blocks)
+        return order_in_blocks(order, of_rows, self.built.blocks)
 
     def _mined(self) -> MinedNegatives:
         """The mined negatives of every query of the release."""

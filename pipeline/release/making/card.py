@@ -22,7 +22,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
     undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701  Markdown, not a page; `_cell` escapes what comes from rows
+    autoescape=False,  # noqa: S701  Markdown, not a page; `_table_cell` escapes what comes from rows
 )
 
 
@@ -33,10 +33,10 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         manifest=manifest,
         name=settings.name,
         languages=[LANGUAGES.find(code) for code in manifest["languages"]],
-        counts=_counts(manifest),
-        partial=_partial(manifest),
-        reasons=_reasons(manifest),
-        example=_example(store, folder, manifest),
+        counts=_kept_by_language(manifest),
+        partial=_languages_of_partial_sources(manifest),
+        reasons=_rejected_by_reason(manifest),
+        example=_example_pair(store, folder, manifest),
         english=ENGLISH,
         evaluation_rows=sum(sum(fell.values()) for fell in manifest["evaluation"]["rows_set_aside"].values()),
     )
@@ -81,7 +81,7 @@ def _size(pairs: int) -> str:
     return next((name for power, name in _SIZES.items() if pairs < 10**power), "100M<n<1B")
 
 
-def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def _kept_by_language(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """One row a source and language that it is translated into: name, and read and kept of each table."""
     return [
         {"source": source, "language": LANGUAGES.find(code), **facts["languages"][code]}
@@ -90,7 +90,7 @@ def _counts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _partial(manifest: dict[str, Any]) -> dict[str, list[str]]:
+def _languages_of_partial_sources(manifest: dict[str, Any]) -> dict[str, list[str]]:
     """Sources that are not translated into all languages of the release: the names of those that they are in."""
     return {
         source: [LANGUAGES.find(code).name for code in languages_of(manifest, source)]
@@ -99,7 +99,7 @@ def _partial(manifest: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
+def _rejected_by_reason(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
     """(where, reason, count), most frequent first; that a source is not translated into a language is no loss."""
     totals: Counter[tuple[str, str]] = Counter()
     for facts in manifest["sources"].values():
@@ -111,7 +111,7 @@ def _reasons(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
     return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def _example(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
+def _example_pair(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
     """Of the first block with a pair that lies in it, the first one that survived in most languages, in every language that has it."""
     starts = dict.fromkeys(schema.TEXTS, 0)
     for block in range(manifest["blocks"]):
@@ -131,7 +131,7 @@ def _example(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[s
             for table, column in (("queries", "query_row"), ("passages", "passage_row"))
         )
         if query is not None and passage is not None:
-            examples.append({"language": LANGUAGES.find(code).name, "query": _cell(query), "passage": _cell(passage)})
+            examples.append({"language": LANGUAGES.find(code).name, "query": _table_cell(query), "passage": _table_cell(passage)})
     return examples
 
 
@@ -139,7 +139,7 @@ def _shard(store: Store, folder: str, table: str, number: int) -> pa.Table:
     return store.read_parquet(f"{folder}/{table}/{number:05d}.parquet")
 
 
-def _cell(text: str) -> str:
+def _table_cell(text: str) -> str:
     """`text` so that a Markdown table shows it as it is."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")
     return " ".join(escaped.split())

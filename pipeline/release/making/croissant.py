@@ -53,7 +53,7 @@ _CONTEXT = {
 def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     """The metadata for a release whose `manifest` lists its tables; one record set a file, with the columns of its table."""
     files = {file: facts for file, facts in manifest["files"].items() if file.endswith(".parquet")}
-    sources = ", ".join(_named(manifest, source) for source in manifest["sources"])
+    sources = ", ".join(_title_with_languages(manifest, source) for source in manifest["sources"])
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -81,7 +81,7 @@ def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _named(manifest: dict[str, Any], source: str) -> str:
+def _title_with_languages(manifest: dict[str, Any], source: str) -> str:
     """The title of a source, and its languages where they are not those of the release."""
     facts = manifest["sources"][source]
     names = ", ".join(LANGUAGES.find(code).name for code in languages_of(manifest, source))

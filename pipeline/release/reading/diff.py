@@ -53,13 +53,15 @@ def diff(first: Store, second: Store) -> ReleaseDiff:
     before, after = (_manifest(store) for store in (first, second))
     shared = [code for code in before["languages"] if code in after["languages"]]
     with duckdb.connect(config={"memory_limit": "1GB"}) as database:
-        texts = {(table, code): _texts(database, first, before, second, after, table, code) for table in schema.TEXTS for code in shared}
+        texts = {
+            (table, code): _diff_texts(database, first, before, second, after, table, code) for table in schema.TEXTS for code in shared
+        }
         return ReleaseDiff(
             [code for code in after["languages"] if code not in before["languages"]],
             [code for code in before["languages"] if code not in after["languages"]],
-            _changed(_facts(before), _facts(after)),
+            _changed_leaves(_facts(before), _facts(after)),
             texts,
-            _pairs(database, first, before, second, after),
+            _diff_pairs(database, first, before, second, after),
         )
 
 
@@ -79,17 +81,17 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     return {"licence": manifest["licence"], "model": manifest["model"], "sources": sources, "settings": manifest["settings"]}
 
 
-def _changed(before: Any, after: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+def _changed_leaves(before: Any, after: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
     """The leaves in which two nested mappings differ, by their path."""
     if isinstance(before, dict) and isinstance(after, dict):
         leaves: dict[str, tuple[Any, Any]] = {}
         for key in sorted(before.keys() | after.keys()):
-            leaves |= _changed(before.get(key), after.get(key), f"{name}.{key}" if name else key)
+            leaves |= _changed_leaves(before.get(key), after.get(key), f"{name}.{key}" if name else key)
         return leaves
     return {} if before == after else {name: (before, after)}
 
 
-def _texts(
+def _diff_texts(
     database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, Any], second: Store, after: dict[str, Any], table: str, code: str
 ) -> TableDiff:
     database.register("a", first.dataset(shards(before, f"{table}/{code}")))
@@ -116,7 +118,9 @@ def _texts(
     return TableDiff(added, removed, int(changed), {(old, new): count for old, new, count in moves}, scores)
 
 
-def _pairs(database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, Any], second: Store, after: dict[str, Any]) -> TableDiff:
+def _diff_pairs(
+    database: duckdb.DuckDBPyConnection, first: Store, before: dict[str, Any], second: Store, after: dict[str, Any]
+) -> TableDiff:
     for side, store, manifest in (("a", first, before), ("b", second, after)):
         for table in schema.TEXTS:
             database.register("english", store.dataset(shards(manifest, f"{table}/{ENGLISH.code}")))
@@ -153,7 +157,7 @@ def to_json(difference: ReleaseDiff) -> str:
     content = {
         "languages": {"added": difference.added_languages, "removed": difference.removed_languages},
         "settings": {name: {"before": old, "after": new} for name, (old, new) in difference.settings.items()},
-        "texts": {f"{name}/{code}": table(one) for (name, code), one in difference.texts.items()},
+        "texts": {f"{name}/{code}": table(rows) for (name, code), rows in difference.texts.items()},
         "pairs": table(difference.pairs),
     }
     return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)

@@ -18,7 +18,7 @@ from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import LogProgress, Progress
-from parallel_qa.pipeline.release.layout.manifest import MANIFEST, faults, shards
+from parallel_qa.pipeline.release.layout.manifest import MANIFEST, manifest_faults, shards
 from parallel_qa.pipeline.release.layout.order import Leads, block_at, block_of, pair_keys, shuffle_keys, text_hashes
 from parallel_qa.pipeline.release.layout.survival import ENGLISH_BIT, NOT_TRANSLATED, REASONS, ReasonNumbers, pair_tally, reason_numbers
 from parallel_qa.pipeline.store import Store, parquet_table
@@ -50,7 +50,7 @@ def verify(store: Store, progress: Progress | None = None) -> Iterator[Fault]:
         content = store.read(MANIFEST)
     except FileNotFoundError:
         raise UserError(f"{store.url}: no release here: it has no {MANIFEST}") from None
-    manifest, wrong = faults(content)
+    manifest, wrong = manifest_faults(content)
     yield from (Fault(MANIFEST, what) for what in wrong)
     if manifest is not None:
         yield from _Check(store, manifest, progress or LogProgress()).run()
@@ -77,19 +77,19 @@ class _Check:
 
     def run(self) -> Iterator[Fault]:
         self._progress.start("verify", len(self._files), "files")
-        yield from self._listing()
+        yield from self._check_listing()
         for table in schema.TEXTS:
-            yield from self._texts(table)
+            yield from self._check_texts(table)
         for code in self._languages[1:]:
-            yield from self._rejected(code)
-        yield from self._pairs()
-        yield from self._sums()
+            yield from self._check_rejected(code)
+        yield from self._check_pairs()
+        yield from self._check_counts()
         for name in self._files:
             if not name.endswith(".parquet"):
-                yield from self._content(name)[1]
+                yield from self._checked_content(name)[1]
         self._progress.finish("verify")
 
-    def _listing(self) -> Iterator[Fault]:
+    def _check_listing(self) -> Iterator[Fault]:
         """What is there and should not be, or should and is not."""
         present = set(self._store.walk("")) - {MANIFEST}
         yield from (Fault(name, "is not in the manifest") for name in sorted(present - set(self._files)))
@@ -110,7 +110,7 @@ class _Check:
     def _shards(self, folder: str) -> list[str]:
         return shards(self._manifest, folder)
 
-    def _content(self, name: str) -> tuple[bytes | None, list[Fault]]:
+    def _checked_content(self, name: str) -> tuple[bytes | None, list[Fault]]:
         """The bytes of a file if they are those of the manifest, else why they are not."""
         self._progress.advance("verify", 1)
         try:
@@ -124,9 +124,9 @@ class _Check:
             return None, [Fault(name, "its checksum is not that of the manifest")]
         return content, []
 
-    def _table(self, name: str, target: pa.Schema) -> tuple[pa.Table | None, list[Fault]]:
+    def _checked_rows(self, name: str, target: pa.Schema) -> tuple[pa.Table | None, list[Fault]]:
         """The rows of a file if they are of the schema `target`, else why they are not."""
-        content, wrong = self._content(name)
+        content, wrong = self._checked_content(name)
         if content is None:
             return None, wrong
         try:
@@ -139,7 +139,7 @@ class _Check:
             return None, [Fault(name, f"has {len(table)} rows, and {self._files[name]['rows']} in the manifest")]
         return table, []
 
-    def _texts(self, table: str) -> Iterator[Fault]:
+    def _check_texts(self, table: str) -> Iterator[Fault]:
         """One table of texts in all languages, shard by shard."""
         target = schema.released_texts(table)
         total = self._manifest["rows"][table]
@@ -151,7 +151,7 @@ class _Check:
         self._ends[table] = np.cumsum([self._files[name]["rows"] or 0 for name in shards], dtype=np.int64)
         start = 0
         for number, name in enumerate(shards):
-            english, wrong = self._table(name, target)
+            english, wrong = self._checked_rows(name, target)
             yield from wrong
             rows = self._files[name]["rows"] or 0
             if english is None or start + rows > total:
@@ -162,25 +162,29 @@ class _Check:
                 yield from _row_faults(name, keys[1:] <= keys[:-1], "is not in the order of the release", 1)
                 if table == "passages":
                     yield from _row_faults(name, block_of(keys, self._blocks) != number, "is of another block")
-                yield from _row_faults(name, _nulls(english["text"]), "has no English text")
-                yield from _row_faults(name, ~_nulls(english["reject_reason"]), "is rejected, and nothing English is")
+                yield from _row_faults(name, _is_null(english["text"]), "has no English text")
+                yield from _row_faults(name, ~_is_null(english["reject_reason"]), "is rejected, and nothing English is")
                 sources = pa.array(list(self._manifest["sources"]))
-                yield from _row_faults(name, ~_mask(pc.is_in(english["source"], value_set=sources)), "is of no source of the manifest")
+                yield from _row_faults(
+                    name, ~_true_or_null(pc.is_in(english["source"], value_set=sources)), "is of no source of the manifest"
+                )
                 for source in self._manifest["sources"]:
                     self._tallies[source, ENGLISH.code, table, None] += int(pc.sum(pc.equal(english["source"], source)).as_py() or 0)
             for bit, code in enumerate(self._languages[1:], ENGLISH_BIT + 1):
-                yield from self._translated(table, code, bit, number, english, start, rows)
+                yield from self._check_translated(table, code, bit, number, english, start, rows)
             start += rows
         if start != total:
             yield Fault(MANIFEST, f"rows.{table} is {total}, and its shards have {start}")
 
-    def _translated(self, table: str, code: str, bit: int, number: int, english: pa.Table | None, start: int, rows: int) -> Iterator[Fault]:
+    def _check_translated(
+        self, table: str, code: str, bit: int, number: int, english: pa.Table | None, start: int, rows: int
+    ) -> Iterator[Fault]:
         """A shard in one language, beside the same shard in English, whose first row is the row `start` of the table."""
         name = f"{table}/{code}/{number:05d}.parquet"
         if name not in self._files:
             yield Fault(MANIFEST, f"files: {name} is missing, which English has")
             return
-        texts, wrong = self._table(name, schema.released_texts(table))
+        texts, wrong = self._checked_rows(name, schema.released_texts(table))
         yield from wrong
         if texts is None or english is None:
             return
@@ -188,13 +192,15 @@ class _Check:
             yield Fault(name, f"has {len(texts)} rows, and English has {rows}")
             return
         for column in ("id", "source"):
-            yield from _row_faults(name, _mask(pc.not_equal(texts[column], english[column])), f"has another {column} than the English row")
-        reasons, nothing = texts["reject_reason"], _nulls(texts["text"])
-        yield from _row_faults(name, nothing & _nulls(reasons), "has no text and no reason why")
-        yield from _row_faults(name, ~nothing & ~_nulls(reasons), "has a text and a reason to reject it")
-        known = _mask(pc.is_in(reasons, value_set=pa.array(REASONS))) | _nulls(reasons)
+            yield from _row_faults(
+                name, _true_or_null(pc.not_equal(texts[column], english[column])), f"has another {column} than the English row"
+            )
+        reasons, nothing = texts["reject_reason"], _is_null(texts["text"])
+        yield from _row_faults(name, nothing & _is_null(reasons), "has no text and no reason why")
+        yield from _row_faults(name, ~nothing & ~_is_null(reasons), "has a text and a reason to reject it")
+        known = _true_or_null(pc.is_in(reasons, value_set=pa.array(REASONS))) | _is_null(reasons)
         yield from _row_faults(name, ~known, "is rejected for no reason that there is")
-        yield from self._untranslated(name, code, texts)
+        yield from self._check_untranslated(name, code, texts)
         numbers = reason_numbers(reasons.to_pylist())
         if start + rows <= len(self._bits[table]):
             self._reasons[table, code][start : start + rows] = numbers
@@ -202,17 +208,17 @@ class _Check:
         for group in texts.group_by(["source", "reject_reason"]).aggregate([([], "count_all")]).to_pylist():
             self._tallies[group["source"], code, table, group["reject_reason"]] += group["count_all"]
 
-    def _untranslated(self, name: str, code: str, texts: pa.Table) -> Iterator[Fault]:
+    def _check_untranslated(self, name: str, code: str, texts: pa.Table) -> Iterator[Fault]:
         """The rows of sources that are not translated into a language: they and no others say so, and there is nothing else of them."""
         sources = [source for source, facts in self._manifest["sources"].items() if code in facts.get("not_translated", [])]
-        expected = _mask(pc.is_in(texts["source"], value_set=pa.array(sources, pa.string())))
-        marked = _mask(pc.equal(texts["reject_reason"], NOT_TRANSLATED)) & ~_nulls(texts["reject_reason"])
+        expected = _true_or_null(pc.is_in(texts["source"], value_set=pa.array(sources, pa.string())))
+        marked = _true_or_null(pc.equal(texts["reject_reason"], NOT_TRANSLATED)) & ~_is_null(texts["reject_reason"])
         yield from _row_faults(name, marked & ~expected, f"is {NOT_TRANSLATED}, and the manifest does not say so of its source")
         yield from _row_faults(name, expected & ~marked, f"has another reason than {NOT_TRANSLATED}, which the manifest says of its source")
         for column in [*({"title"} & set(texts.column_names)), *schema.SCORES.names]:
-            yield from _row_faults(name, marked & ~_nulls(texts[column]), f"is {NOT_TRANSLATED} and has a value in {column}")
+            yield from _row_faults(name, marked & ~_is_null(texts[column]), f"is {NOT_TRANSLATED} and has a value in {column}")
 
-    def _rejected(self, code: str) -> Iterator[Fault]:
+    def _check_rejected(self, code: str) -> Iterator[Fault]:
         """The rejected texts of one language: those of its tables, with the same first reason."""
         total = 0
         [not_translated] = reason_numbers([NOT_TRANSLATED])
@@ -220,13 +226,13 @@ class _Check:
             numbers = self._reasons[table, code]
             present = np.zeros(len(numbers), dtype=bool)
             for number, name in enumerate(self._shards(f"rejected/{code}/{table}")):
-                texts, wrong = self._table(name, schema.REJECTED_TEXTS)
+                texts, wrong = self._checked_rows(name, schema.REJECTED_TEXTS)
                 yield from wrong
                 if texts is None:
                     return
                 total += len(texts)
                 rows = texts["row"].to_numpy()
-                outside = (rows < 0) | (rows >= len(numbers)) | _mask(pc.not_equal(texts["table"], table))
+                outside = (rows < 0) | (rows >= len(numbers)) | _true_or_null(pc.not_equal(texts["table"], table))
                 yield from _row_faults(name, outside, f"is of no row of {table}")
                 if outside.any():
                     return
@@ -245,12 +251,12 @@ class _Check:
         if total != self._manifest["rejected"].get(code):
             yield Fault(MANIFEST, f"rejected.{code} is {self._manifest['rejected'].get(code)}, and there are {total}")
 
-    def _pairs(self) -> Iterator[Fault]:
+    def _check_pairs(self) -> Iterator[Fault]:
         total = 0
         sizes = {table: len(bits) for table, bits in self._bits.items()}
         leads = Leads(shuffle_keys(self._hashes["queries"], self._seed))
         for number, name in enumerate(self._shards("pairs")):
-            pairs, wrong = self._table(name, schema.RELEASED_PAIRS)
+            pairs, wrong = self._checked_rows(name, schema.RELEASED_PAIRS)
             yield from wrong
             if pairs is None:
                 self._blocks_known = False
@@ -277,9 +283,9 @@ class _Check:
         if total != self._manifest["rows"]["pairs"]:
             yield Fault(MANIFEST, f"rows.pairs is {self._manifest['rows']['pairs']}, and its shards have {total}")
         if self._blocks_known:
-            yield from self._query_blocks(block_of(leads.keys(), self._blocks))
+            yield from self._check_query_blocks(block_of(leads.keys(), self._blocks))
 
-    def _query_blocks(self, blocks: NDArray[np.int64]) -> Iterator[Fault]:
+    def _check_query_blocks(self, blocks: NDArray[np.int64]) -> Iterator[Fault]:
         """`blocks` are those that the pairs say, by query."""
         start = 0
         for number, name in enumerate(self._shards(f"queries/{ENGLISH.code}")):
@@ -298,7 +304,7 @@ class _Check:
 
     def _count_pairs(self, pairs: pa.Table, queries: NDArray[np.int64], passages: NDArray[np.int64]) -> None:
         for source in self._manifest["sources"]:
-            own = _mask(pc.equal(pairs["source"], source))
+            own = _true_or_null(pc.equal(pairs["source"], source))
             self._tallies[source, ENGLISH.code, "pairs", None] += int(own.sum())
             for code in self._languages[1:]:
                 tally = pair_tally(self._reasons["queries", code][queries[own]], self._reasons["passages", code][passages[own]])
@@ -306,7 +312,7 @@ class _Check:
                 for reason, count in tally.rejected.items():
                     self._tallies[source, code, "pairs", reason] += count
 
-    def _sums(self) -> Iterator[Fault]:
+    def _check_counts(self) -> Iterator[Fault]:
         """The counts of the manifest against those of the rows; kept + rejected = read."""
         for source, facts in self._manifest["sources"].items():
             rows = facts["rows"]
@@ -337,12 +343,12 @@ def _row_faults(file: str, wrong: NDArray[np.bool_], what: str, shift: int = 0) 
         yield Fault(file, f"{what}{more}", int(places[0]) + shift)
 
 
-def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+def _true_or_null(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Which values are true, or null, where nothing can be said."""
     mask: NDArray[np.bool_] = pc.fill_null(values, True).to_numpy(zero_copy_only=False)
     return mask.astype(bool)
 
 
-def _nulls(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+def _is_null(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     mask: NDArray[np.bool_] = values.is_null().to_numpy()
     return mask.astype(bool)

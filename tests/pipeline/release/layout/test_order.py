@@ -9,9 +9,9 @@ from parallel_qa.pipeline.release.layout.order import (
     Leads,
     block_at,
     block_of,
-    in_blocks,
-    in_order,
     number_of_blocks,
+    order_by_key,
+    order_in_blocks,
     shuffle_keys,
     text_hashes,
 )
@@ -22,7 +22,7 @@ ids = st.integers(0, 2**64 - 1)
 @given(st.lists(ids, unique=True), st.integers(0, 5))
 def test_the_order_depends_on_the_ids_alone(numbers: list[int], seed: int) -> None:
     first = np.array(numbers, np.uint64)
-    forwards, backwards = (in_order({"a": shuffle_keys(side, seed)}) for side in (first, first[::-1]))
+    forwards, backwards = (order_by_key({"a": shuffle_keys(side, seed)}) for side in (first, first[::-1]))
     assert forwards.total == len(numbers)
     assert sorted(forwards.places["a"].tolist()) == list(range(len(numbers)))
     assert forwards.places["a"].tolist() == backwards.places["a"].tolist()[::-1]
@@ -30,7 +30,7 @@ def test_the_order_depends_on_the_ids_alone(numbers: list[int], seed: int) -> No
 
 @given(st.lists(ids, unique=True, max_size=20), st.lists(ids, unique=True, max_size=20))
 def test_a_text_of_two_sources_is_one_row_of_the_first(first: list[int], second: list[int]) -> None:
-    order = in_order({"a": shuffle_keys(np.array(first, np.uint64), 0), "b": shuffle_keys(np.array(second, np.uint64), 0)})
+    order = order_by_key({"a": shuffle_keys(np.array(first, np.uint64), 0), "b": shuffle_keys(np.array(second, np.uint64), 0)})
     assert order.total == len(set(first) | set(second))
     assert order.provided["a"].all()
     assert order.provided["b"].tolist() == [number not in first for number in second]
@@ -40,7 +40,7 @@ def test_a_text_of_two_sources_is_one_row_of_the_first(first: list[int], second:
 
 def test_another_seed_is_another_order() -> None:
     numbers = np.arange(100, dtype=np.uint64)
-    orders = [in_order({"a": shuffle_keys(numbers, seed)}).places["a"].tolist() for seed in (0, 1)]
+    orders = [order_by_key({"a": shuffle_keys(numbers, seed)}).places["a"].tolist() for seed in (0, 1)]
     assert orders[0] != orders[1] and orders[0] != list(range(100))
 
 
@@ -67,9 +67,9 @@ def test_blocks_are_equal_stretches_of_the_keys(numbers: list[int], blocks: int)
 @given(st.data(), st.lists(ids, unique=True, max_size=30), st.integers(1, 8))
 def test_rows_in_blocks_are_sorted_by_block_and_key(data: st.DataObject, numbers: list[int], blocks: int) -> None:
     keys = np.array(numbers, np.uint64)
-    order = in_order({"a": keys})
+    order = order_by_key({"a": keys})
     of_rows = np.array(data.draw(st.lists(st.integers(0, blocks - 1), min_size=len(keys), max_size=len(keys))), np.int64)
-    moved = in_blocks(order, of_rows, blocks)
+    moved = order_in_blocks(order, of_rows, blocks)
     expected = sorted(zip(of_rows.tolist(), order.keys.tolist(), strict=True))
     assert moved.keys[moved.places["a"]].tolist() == numbers
     assert list(zip(block_at(np.arange(len(keys)), moved.ends).tolist(), moved.keys.tolist(), strict=True)) == expected

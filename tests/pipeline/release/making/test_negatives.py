@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from parallel_qa.pipeline.release.layout.order import Order, in_order, shuffle_keys, text_hashes, text_ids
+from parallel_qa.pipeline.release.layout.order import Order, order_by_key, shuffle_keys, text_hashes, text_ids
 from parallel_qa.pipeline.release.making.mining import MINED
 from parallel_qa.pipeline.release.making.negatives import NONE, MinedNegatives, fill_up
 
@@ -13,7 +13,7 @@ QUERIES, PASSAGES = np.arange(10, 14, dtype=np.uint64), np.arange(100, 105, dtyp
 
 
 def order(**hashes: np.ndarray) -> Order:
-    return in_order({name: shuffle_keys(of_source, SEED) for name, of_source in hashes.items()})
+    return order_by_key({name: shuffle_keys(of_source, SEED) for name, of_source in hashes.items()})
 
 
 def table(*passages: list[int]) -> pa.Table:
