@@ -26,11 +26,13 @@ def recall(store: Store, name: str, about: dict[str, Any]) -> dict[str, Any] | N
     """The facts that were kept last, or None. Raises UserError where the file cannot be read."""
     path = _path(name, about)
     try:
-        facts: dict[str, Any] = json.loads(store.read(path))
+        facts = json.loads(store.read(path))
     except FileNotFoundError:
         return None
     except ValueError:
-        raise UserError(f"{store.local_path(path)} is damaged: delete it and run again") from None
+        facts = None
+    if not isinstance(facts, dict):
+        raise UserError(f"{store.local_path(path)} is damaged: delete it and run again")
     return facts
 
 

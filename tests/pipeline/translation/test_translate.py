@@ -8,19 +8,19 @@ import pytest
 import sentencepiece
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.filters.filter import decide, filter_texts, shards
+from parallel_qa.pipeline.filters import policy
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.progress import LogProgress
-from parallel_qa.pipeline.settings import HOUSE
-from parallel_qa.pipeline.sources.prepare import download
-from parallel_qa.pipeline.sources.prepare import units as download_units
+from parallel_qa.pipeline.settings import HOUSE, Settings
 from parallel_qa.pipeline.store import Store, sha256_of
 from parallel_qa.pipeline.translation import segment
 from parallel_qa.pipeline.translation.engine import Engine
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
 from parallel_qa.pipeline.translation.sentences import needs_model
-from parallel_qa.pipeline.translation.translate import DATA, model_of, translate, units
-from parallel_qa.pipeline.work import Outcome
+from parallel_qa.pipeline.translation.translate import file_name, model_of, part_of_work
+from parallel_qa.pipeline.work import Outcome, Unit
 from tests.conftest import Run
 from tests.project import Project, article
 
@@ -34,17 +34,37 @@ TOWN = article(
 RIVER = article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"), title="Aldo")
 
 
+def sentences_of(store: Store, unit: Unit) -> list[str]:
+    """The sentences of a segmented shard."""
+    texts: list[str] = store.read_tables(unit.result(store), "sentences")["text"].to_pylist()
+    return texts
+
+
+def translations_of(store: Store, unit: Unit) -> dict[str, str]:
+    """What a unit of translations makes of the sentences of its pack."""
+    record = unit.result(store)
+    return {
+        text: translation
+        for name, file in unit.files.items()
+        for text, translation in zip(
+            store.read_file(file)["text"].to_pylist(), store.read_table(record, file_name(name))["text"].to_pylist(), strict=True
+        )
+    }
+
+
 def test_every_sentence_is_translated_once_and_texts_point_at_them(project: Project, store: Store) -> None:
     project.source("questions", [TOWN, RIVER])
     settings = project.settings(languages=["de"])
-    download(settings, store)
+    prepare(settings, store)
     translate(settings, store)
-    record = segment.units(settings, store)[0].result(store)
-    sentences = store.read_tables(record, "sentences")["text"].to_pylist()
+    plan = Plan(settings, store)
+    queries, passages = plan.segmented["questions", ENGLISH.code]
+    assert (queries.table, passages.table) == ("queries", "passages")
+    sentences = sentences_of(store, passages)
     assert len(sentences) == len(set(sentences))
     assert sentences.count("The river Aldo is 740 kilometres long.") == 1
-    passages = store.read_tables(record, "passages").to_pylist()
-    assert [[sentences[row] for row in passage["text"]] for passage in passages] == [
+    texts = store.read_table(passages.result(store), segment.TEXTS).to_pylist()
+    assert [[sentences[row] for row in text["text"]] for text in texts] == [
         [
             "Marlo is a small town in the north of Orso.",
             "The river Aldo is 740 kilometres long.",
@@ -53,50 +73,59 @@ def test_every_sentence_is_translated_once_and_texts_point_at_them(project: Proj
         ],
         ["The river Aldo is 740 kilometres long."],
     ]
-    assert passages[0]["gaps"] == ["", " ", "\n", " ", ""]
-    unit = units(settings, store)[0]
-    forward = store.read_table(unit.inputs["translated"].result(store), DATA)
-    assert forward.num_rows == len(sentences)
-    assert forward["text"][sentences.index("1234.")].as_py() == "1234."
-    assert "740 Kilometer" in forward["text"][sentences.index("The river Aldo is 740 kilometres long.")].as_py()
-    back = store.read_table(unit.result(store), DATA)
-    assert "740 kilometres" in back["text"][sentences.index("The river Aldo is 740 kilometres long.")].as_py()
+    assert [[sentences[row] for row in text["title"]] for text in texts] == [["Marlo"], ["Aldo"]]
+    assert texts[0]["gaps"] == ["", " ", "\n", " ", ""]
+    [unit] = plan.translated["questions", "deu_Latn"]
+    forward, back = translations_of(store, unit.inputs["translated"]), translations_of(store, unit)
+    assert set(forward) == {*sentences, *sentences_of(store, queries)}
+    assert forward["1234."] == "1234."
+    assert "740 Kilometer" in forward["The river Aldo is 740 kilometres long."]
+    assert "740 kilometres" in back["The river Aldo is 740 kilometres long."]
 
 
 def test_each_passage_of_xquad_is_one_text_and_each_sentence_one_unit_of_translation(project: Project, store: Store, xquad: Path) -> None:
     project.card("questions", format="squad", files=[str(xquad / "en.json.gz")], licence="CC-BY-SA-4.0")
     settings = project.settings(languages=["de"])
-    download(settings, store)
-    english = download_units(settings)[0].result(store)
+    prepare(settings, store)
+    plan = Plan(settings, store)
+    [english] = plan.english_records().values()
     assert (english.rows("queries"), english.rows("passages"), english.rows("pairs")) == (1185, 240, 1185)
     assert english.facts["rows"] == {"read": 1190, "kept": 1185, "rejected": {"duplicate": 5}}
-    for unit in segment.units(settings, store):
+    assert [(unit.table, unit.shard) for unit in plan.segmented["questions", ENGLISH.code]] == [("queries", 0), ("passages", 0)]
+    counts = []
+    for unit in plan.segmented["questions", ENGLISH.code]:
         segment.do(settings, store, unit, LogProgress())
-        sentences = store.read_tables(unit.result(store), "sentences")["text"].to_pylist()
-        assert len(sentences) == len(set(sentences)) < 2600
+        sentences = sentences_of(store, unit)
+        assert len(sentences) == len(set(sentences))
+        counts.append(len(sentences))
+    assert 1185 <= counts[0] < 1300 and 1000 < counts[1] < 1400
 
 
 def test_only_what_is_new_is_done(project: Project, store: Store) -> None:
     project.source("questions", [TOWN])
     settings = project.settings(languages=["de"])
-    download(settings, store)
-    assert translate(settings, store) == Outcome(done=2)
-    assert translate(settings, store) == Outcome(skipped=2)
-    assert translate(project.settings(languages=["de", "ar"]), store) == Outcome(done=1, skipped=2)
+    prepare(settings, store)
+    # the shard of queries and that of passages are split, and translated as one pack
+    assert translate(settings, store) == Outcome(done=3)
+    assert translate(settings, store) == Outcome(skipped=3)
+    assert translate(project.settings(languages=["de", "ar"]), store) == Outcome(done=1, skipped=3)
     faster = project.settings(languages=["de"], translation={"inter_threads": 1, "max_batch_tokens": 64})
-    assert translate(faster, store) == Outcome(skipped=2)
-    assert translate(project.settings(languages=["de"], translation={"beam_size": 2}), store) == Outcome(done=1, skipped=1)
+    assert translate(faster, store) == Outcome(skipped=3)
+    assert translate(project.settings(languages=["de"], translation={"beam_size": 2}), store) == Outcome(done=1, skipped=2)
 
 
-def test_shards_line_up_with_their_sentences(sample_run: Run) -> None:
-    planned = units(sample_run.settings, sample_run.store)
-    shards = {unit.shard for unit in planned}
-    assert len(shards) > 2
-    assert len(planned) == len(shards) * 3
-    for unit in planned:
-        record = unit.inputs["translated"].inputs["sentences"].result(sample_run.store)
-        rows = record.files[f"sentences/{unit.shard:05d}.parquet"].rows
-        assert unit.result(sample_run.store).files[DATA].rows == unit.inputs["translated"].result(sample_run.store).files[DATA].rows == rows
+def test_packs_line_up_with_their_sentences(sample_run: Run) -> None:
+    plan, store = Plan(sample_run.settings, sample_run.store), sample_run.store
+    packs = plan.packs["questions", ENGLISH.code]
+    assert len(packs) > 2
+    assert sorted(plan.translated) == sorted(("questions", code) for code in sample_run.settings.languages)
+    for units in plan.translated.values():
+        assert [unit.files for unit in units] == [pack.files for pack in packs]
+        for unit in units:
+            rows = {file_name(name): file.rows for name, file in unit.files.items()}
+            assert sum(rows.values()) <= 40
+            for record in (unit.result(store), unit.inputs["translated"].result(store)):
+                assert {name: file.rows for name, file in record.files.items()} == rows
 
 
 def test_an_earlier_stage_that_was_not_run_is_named(project: Project, store: Store) -> None:
@@ -108,9 +137,10 @@ def test_an_earlier_stage_that_was_not_run_is_named(project: Project, store: Sto
 def test_a_language_that_the_model_does_not_know_is_named_before_any_work(project: Project, store: Store) -> None:
     project.source("questions", [TOWN])
     settings = project.settings(languages=["ko"])
-    download(settings, store)
+    prepare(settings, store)
     with pytest.raises(UserError, match="model 'sample' does not know kor_Hang"):
-        units(settings, store)
+        translate(settings, store)
+    assert list(store.walk("segments")) == []
 
 
 def test_the_sample_model_knows_the_languages_of_its_profile() -> None:
@@ -126,11 +156,11 @@ def test_a_cheaper_model_can_do_the_way_back(project: Project, store: Store, tmp
     description["sha256"]["config.json"] = sha256_of(project.folder / "small" / "config.json")
     (project.folder / "small" / "model.json").write_text(json.dumps(description), encoding="utf-8")
     one = project.settings(languages=["de"])
-    download(one, store)
-    assert translate(one, store) == Outcome(done=2)
+    prepare(one, store)
+    assert translate(one, store) == Outcome(done=3)
     other = project.settings(languages=["de"], translation={"back": {"model": "small"}})
-    assert translate(other, store) == Outcome(done=1, skipped=1)
-    [first], [second] = units(one, store), units(other, store)
+    assert translate(other, store) == Outcome(done=1, skipped=2)
+    [first], [second] = (Plan(settings, store).translated["questions", "deu_Latn"] for settings in (one, other))
     assert first.inputs["translated"].fingerprint == second.inputs["translated"].fingerprint  # the way there is not done again
     assert first.fingerprint != second.fingerprint
 
@@ -139,26 +169,27 @@ def test_a_share_of_the_texts_is_translated_back(project: Project, store: Store)
     towns = [f"The river Aldo is {number} kilometres long." for number in range(100, 300)]
     project.source("questions", [article(town, (f"What is known of {number}?", "Aldo")) for number, town in enumerate(towns)])
     settings = project.settings(languages=["de"], translation={"back_share": 0.25})
-    download(settings, store)
+    prepare(settings, store)
     translate(settings, store)
     filter_texts(settings, store)
-    [shard] = [shard for shard in shards(settings, store) if shard.key[2] == "passages"]
+    [shard] = [shard for shard in Plan(settings, store).scored_shards if shard.table == "passages"]
     scored = shard.read(store)
     assert 25 < scored.num_rows - scored["chrf"].null_count < 80
     assert scored["back_translation"].null_count == scored["chrf"].null_count
     assert scored["log_probability"].null_count == 0
-    assert all(reason != "round_trip" or score is not None for reason, score in zip(
-        decide(settings, store)[("questions", "deu_Latn", "passages")], scored["chrf"].to_pylist(), strict=True
-    ))  # fmt: skip
+    reasons = policy.reasons(scored, shard.english(store), settings.filters.of("deu_Latn", "passages"))
+    assert all(reason != "round_trip" or score is not None for reason, score in zip(reasons, scored["chrf"].to_pylist(), strict=True))
 
 
 def test_the_tokens_of_xquad_are_those_of_its_unique_sentences(project: Project, store: Store, xquad: Path) -> None:
     project.card("questions", format="squad", files=[str(xquad / "en.json.gz")], licence="CC-BY-SA-4.0", limit=8)
     settings = project.settings(languages=["de"], translation={"back_share": 0, "max_target_tokens": 2})
-    download(settings, store)
-    segmented = segment.units(settings, store)[0]
-    segment.do(settings, store, segmented, LogProgress())
-    sentences = [text for text in store.read_tables(segmented.result(store), "sentences")["text"].to_pylist() if needs_model(text)]
+    prepare(settings, store)
+    texts: list[str] = []
+    for unit in Plan(settings, store).segmented["questions", ENGLISH.code]:
+        segment.do(settings, store, unit, LogProgress())
+        texts += sentences_of(store, unit)
+    sentences = [text for text in texts if needs_model(text)]
     sent: list[int] = []
     model = model_of(settings)
     engine = Engine(model, settings.translation)
@@ -172,7 +203,7 @@ def test_the_tokens_of_xquad_are_those_of_its_unique_sentences(project: Project,
             return real.translate_batch(batch, **options)
 
     engine._translator = Counted()
-    engine.translate(store.read_tables(segmented.result(store), "sentences")["text"].to_pylist(), ENGLISH, LANGUAGES.find("de"))
+    engine.translate(texts, ENGLISH, LANGUAGES.find("de"))
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(model.pieces[0]))
     assert len(sent) == len(sentences) == len(set(sentences))
     assert sum(sent) == sum(len(encoded) + 2 for encoded in pieces.encode(sentences))
@@ -181,12 +212,15 @@ def test_the_tokens_of_xquad_are_those_of_its_unique_sentences(project: Project,
 def test_a_changed_source_costs_its_new_sentences_only(project: Project, store: Store, tmp_path: Path) -> None:
     towns = [f"The river Aldo is {number} kilometres long." for number in range(100, 130)]
 
+    def settings_of(texts: list[str]) -> Settings:
+        project.source("questions", [article(text, (f"What is known of {number}?", "Aldo")) for number, text in enumerate(texts)])
+        return project.settings(languages=["de"], translation={"shard_sentences": 20})
+
     def written(texts: list[str], into: Store) -> int:
         """Translate a source of `texts`; the tokens that the model wrote for it."""
-        project.source("questions", [article(text, (f"What is known of {number}?", "Aldo")) for number, text in enumerate(texts)])
-        settings = project.settings(languages=["de"], translation={"shard_sentences": 20})
+        settings = settings_of(texts)
         before = {(record.path, record.fingerprint) for record in into.records("back_translated")}
-        download(settings, into)
+        prepare(settings, into)
         translate(settings, into)
         new = [record for record in into.records("back_translated") if (record.path, record.fingerprint) not in before]
         return sum(record.facts["tokens"] for record in new)
@@ -197,5 +231,17 @@ def test_a_changed_source_costs_its_new_sentences_only(project: Project, store: 
     assert 0 < added < everything / 5
     alone = Store(str(tmp_path / "alone"))
     written(changed, alone)
-    for unit in units(project.settings(languages=["de"], translation={"shard_sentences": 20}), store):
-        assert store.read_table(unit.result(store), DATA) == alone.read_table(unit.result(alone), DATA)
+    settings = settings_of(changed)
+    units = Plan(settings, store).translated["questions", "deu_Latn"]
+    assert len(units) == 4
+    for unit in units:
+        assert {name: file.sha256 for name, file in unit.result(store).files.items()} == {
+            name: file.sha256 for name, file in unit.result(alone).files.items()
+        }
+
+
+def test_a_part_of_the_work_is_a_number_of_so_many() -> None:
+    assert (part_of_work("1/1"), part_of_work("2/3")) == ((1, 1), (2, 3))
+    for wrong in ("0/2", "3/2", "2", "a/b", "1/2/3", "-1/2", ""):
+        with pytest.raises(UserError, match="is no part of the work: write 1/2 and 2/2 for two workers"):
+            part_of_work(wrong)
