@@ -1,6 +1,6 @@
 """How much of the engine's speed the stage `translate` keeps, and what the usual ways of using it cost.
 
-    python -m benchmarks.translation [--text SQUAD.json.gz] [--tokens 24]
+    python -m benchmarks.translation [--text SQUAD.json.gz] [--tokens 24] [--paragraphs 240] [--rounds 4]
 
 A model of NLLB's shape (about 50 M parameters, random weights, every output of the same length) translates the
 unique sentences of XQuAD English, or of the sample set where that is absent. Side by side in one run: the stage with
@@ -12,6 +12,7 @@ one thread each against one. The last line is JSON.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import subprocess
@@ -25,14 +26,19 @@ import ctranslate2
 import sentencepiece
 import yaml
 
+from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.planning.stages import prepare
+from parallel_qa.pipeline.planning.stages import translate as translate_stage
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.settings import HOUSE, Settings, load_settings
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
 from parallel_qa.pipeline.translation import segment, translate
 from parallel_qa.pipeline.translation.conversion import convert
 from parallel_qa.pipeline.translation.models import SENTENCEPIECE
+from parallel_qa.pipeline.translation.packs import shard_name
 from parallel_qa.pipeline.translation.sentences import join, needs_model
+from parallel_qa.pipeline.work import run_here, run_step
 
 XQUAD = HOUSE.parent / "shared" / "data" / "xquad-r" / "en.json.gz"
 SAMPLE = HOUSE / "pipeline" / "sample" / "data" / "questions.json"
@@ -47,20 +53,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--text", type=Path, default=XQUAD if XQUAD.is_file() else SAMPLE, help="SQuAD JSON")
     parser.add_argument("--tokens", type=int, default=24, help="length of every output")
+    parser.add_argument("--paragraphs", type=int, help="so many of the text; all if not given")
+    parser.add_argument("--rounds", type=int, default=4, help="measurements of the stage and of the engine, of which the best count")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "PART"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         return _worker(Path(arguments.child[0]), arguments.child[1])
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        print(json.dumps(_measure(Path(name), arguments.text, arguments.tokens)))
+        folder = Path(name)
+        print(json.dumps(_measure(folder, _shortened(arguments.text, folder, arguments.paragraphs), arguments.tokens, arguments.rounds)))
 
 
-def _measure(folder: Path, text: Path, tokens: int) -> dict[str, float]:
+def _shortened(text: Path, folder: Path, paragraphs: int | None) -> Path:
+    """A file with the first paragraphs of a SQuAD file."""
+    content = text.read_bytes()
+    document = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    every = [paragraph for article in document["data"] for paragraph in article["paragraphs"]]
+    short = folder / "text.json"
+    short.write_text(json.dumps({"version": "1", "data": [{"title": "", "paragraphs": every[:paragraphs]}]}), encoding="utf-8")
+    return short
+
+
+def _measure(folder: Path, text: Path, tokens: int, rounds: int) -> dict[str, float]:
     checkpoint = _checkpoint(folder, text)
     convert(checkpoint, folder / "model", name="benchmark", licence=None, quantization="int8")
     settings = _project(folder, "profile.yaml", text, tokens, shard_sentences=100_000)
     store = Store(str(folder / "store"))
-    download(settings, store)
+    prepare(settings, store)
 
     first = Store(str(folder / "store-first"))
     _stage(settings, first, store)
@@ -68,7 +87,7 @@ def _measure(folder: Path, text: Path, tokens: int) -> dict[str, float]:
     best = max((1024, 1536, 2048, 3072, 4096), key=lambda size: _bare(folder, sentences, tokens, size))
     # In turn, and the best of each counts: a shared machine is never quite still.
     stage, bare = [], []
-    for attempt in range(4):
+    for attempt in range(rounds):
         stage.append(_stage(settings, Store(str(folder / f"store-{attempt}")), store))
         bare.append(_bare(folder, sentences, tokens, best))
     spread = sentences[:: max(len(sentences) // SLOW, 1)][:SLOW]
@@ -98,22 +117,19 @@ def _measure(folder: Path, text: Path, tokens: int) -> dict[str, float]:
 
 def _checkpoint(folder: Path, text: Path) -> Path:
     """A checkpoint with the files of NLLB-200, about 50 M parameters with random weights."""
-    import gzip
-
     import torch
     from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
 
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
-    content = text.read_bytes()
-    document = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    document = json.loads(text.read_text(encoding="utf-8"))
     passages = [paragraph["context"] for article in document["data"] for paragraph in article["paragraphs"]]
     (folder / "corpus.txt").write_text("\n".join(passages), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
         input=str(folder / "corpus.txt"),
         model_prefix=str(checkpoint / "sentencepiece.bpe"),
         model_type="bpe",
-        vocab_size=8000 if text == XQUAD else 1000,
+        vocab_size=8000 if sum(map(len, passages)) > 100_000 else 1000,
         minloglevel=2,
     )
     codes = ["eng_Latn", CODE]
@@ -150,21 +166,22 @@ def _stage(settings: Settings, store: Store, english: Store) -> float:
     """Output tokens a second of the whole stage, from reading the English texts to writing the joined translations."""
     _copy(english, store)
     translate.model_of(settings)
-    translate._engines.clear()
     translate._engine(translate.model_of(settings), settings.translation)  # loading is no part of any of the measurements
     progress = _Tokens()
     began = time.perf_counter()
-    translate.translate(settings, store, progress)
-    [unit] = segment.units(settings, store)
-    segments = unit.result(store)
-    [back] = translate.units(settings, store)
-    texts = store.read_table(back.inputs["translated"].result(store), translate.DATA)["text"].to_pylist()
-    for table in ("queries", "passages"):
-        joined = []
-        for name in segments.shards(table):
-            for parts in store.read_table(segments, name).to_pylist():
-                joined.append(join([texts[row] for row in parts["text"]], parts["gaps"]))
-        store.write(f"joined/{table}.txt", "\n".join(joined).encode())
+    translate_stage(settings, store, progress)
+    plan = Plan(settings, store)
+    [(key, packs)] = plan.translated.items()
+    texts = {
+        name: store.read_table(plan.inventory.record(pack.inputs["translated"]), translate.file_name(name))["text"].to_pylist()
+        for pack in packs
+        for name in pack.files
+    }
+    for unit in plan.segmented[key[0], ENGLISH.code]:
+        own = [text for name, of_file in texts.items() if name.startswith(f"{shard_name(unit)}/") for text in of_file]
+        rows = store.read_table(plan.inventory.record(unit), segment.TEXTS).to_pylist()
+        joined = [join([own[row] for row in parts["text"]], parts["gaps"]) for parts in rows]
+        store.write(f"joined/{unit.table}-{unit.shard}.txt", "\n".join(joined).encode())
     return progress.tokens / (time.perf_counter() - began)
 
 
@@ -183,9 +200,9 @@ class _Tokens(LogProgress):
 
 
 def _sentences(settings: Settings, store: Store) -> list[str]:
-    [unit] = segment.units(settings, store)
-    texts: list[str] = store.read_tables(unit.result(store), "sentences")["text"].to_pylist()
-    return [text for text in texts if needs_model(text)]
+    [packs] = Plan(settings, store).packs.values()
+    texts = [text for pack in packs for file in pack.files.values() for text in store.read_file(file)["text"].to_pylist()]
+    return [text for text in dict.fromkeys(texts) if needs_model(text)]
 
 
 def _tokens(folder: Path, sentences: list[str]) -> list[list[str]]:
@@ -250,11 +267,9 @@ def _transformers(checkpoint: Path, sentences: list[str], tokens: int) -> float:
 def _saving(store: Store, settings: Settings, folder: Path) -> None:
     """What translating unique sentences saves on a set with several questions a passage."""
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "model" / SENTENCEPIECE))
-    from parallel_qa.pipeline.sources.prepare import units
-
-    [english] = units(settings)
-    pairs = store.read_tables(english.result(store), "pairs").to_pylist()
-    texts = {table: store.read_tables(english.result(store), table)["text"].to_pylist() for table in ("queries", "passages")}
+    [english] = Plan(settings, store).english_records().values()
+    pairs = store.read_tables(english, "pairs").to_pylist()
+    texts = {table: store.read_tables(english, table)["text"].to_pylist() for table in ("queries", "passages")}
     lengths = {table: [len(encoded) for encoded in pieces.encode(values)] for table, values in texts.items()}
     naive = sum(lengths["queries"][pair["query_row"]] + lengths["passages"][pair["passage_row"]] for pair in pairs)
     unique = sum(len(encoded) for encoded in pieces.encode(_sentences(settings, Store(str(folder / "store-0")))))
@@ -270,9 +285,8 @@ def _two_over_one(folder: Path, text: Path, tokens: int) -> float:
         (shared / "model").symlink_to(folder / "model")
         settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=120, inter_threads=1, intra_threads=1)
         store = Store(str(shared / "store"))
-        download(settings, store)
-        for unit in segment.units(settings, store):
-            segment.do(settings, store, unit, LogProgress())
+        prepare(settings, store)
+        _segment(settings, store)
         command = [sys.executable, "-m", "benchmarks.translation", "--child", str(shared)]
         pipe = subprocess.PIPE
         numbers = range(1, parts + 1)
@@ -292,13 +306,22 @@ def _two_over_one(folder: Path, text: Path, tokens: int) -> float:
     return times[0] / times[1]
 
 
+def _segment(settings: Settings, store: Store) -> None:
+    """The steps before translating."""
+    plan = Plan(settings, store)
+    for step in plan.steps("translate"):
+        if step.do is translate.do:
+            return
+        run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory))
+
+
 def _worker(folder: Path, part: str) -> None:
     """A worker that has loaded its model and waits for the word: workers live long, starting is no part of the measurement."""
     settings = load_settings(str(folder / "profile.yaml"))
     translate._engine(translate.model_of(settings), settings.translation)
     print("ready", flush=True)
     sys.stdin.readline()
-    translate.translate(settings, Store(str(folder / "store")), LogProgress(), part)
+    translate_stage(settings, Store(str(folder / "store")), LogProgress(), part)
 
 
 if __name__ == "__main__":

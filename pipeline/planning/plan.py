@@ -134,13 +134,18 @@ class Plan:
         return there, back
 
     def _model(self, choice: ModelSettings, at_hand: bool) -> ModelFacts:
-        known = facts.recall(self.store, "model", _described(choice))
-        found = model_facts(choice, self.settings.folder) if at_hand or known is None else None
-        if found is not None:
-            return found
-        if known is None:
+        look_up = (self._known_model, self._model_at_hand) if not at_hand else (self._model_at_hand, self._known_model)
+        found = look_up[0](choice) or look_up[1](choice)
+        if found is None:
             raise UserError(f"translation.model: {choice.model!r} is not on this machine, and nothing was translated with it here yet")
-        return ModelFacts(**known)
+        return found
+
+    def _model_at_hand(self, choice: ModelSettings) -> ModelFacts | None:
+        return model_facts(choice, self.settings.folder)
+
+    def _known_model(self, choice: ModelSettings) -> ModelFacts | None:
+        known = facts.recall(self.store, "model", _described(choice))
+        return None if known is None else ModelFacts(**known)
 
     @cached_property
     def repeated_translations(self) -> list[Unit]:
@@ -165,10 +170,16 @@ class Plan:
 
     @cached_property
     def scored(self) -> list[Unit]:
-        """The scores of every text in every language that its source is to have."""
+        """The scores of every text in every language that its source is to have. Raises UserError where one was not translated."""
+        self.inventory.require(back for unit in self.scoring for back in unit.inputs.values())
+        return self.scoring
+
+    @cached_property
+    def scoring(self) -> list[Unit]:
+        """The same, whether or not the translations are there."""
         english = {unit.source: self.inventory.record(unit) for unit in self.english}
         own = {(unit.source, unit.language): self.inventory.record(unit) for unit in self.imported}
-        units = [
+        return [
             unit
             for source in self.sources
             for code in source.languages
@@ -181,8 +192,6 @@ class Plan:
                 own.get((source.name, code)),
             )
         ]
-        self.inventory.require(back for unit in units for back in unit.inputs.values())
-        return units
 
     @cached_property
     def compared(self) -> list[Unit]:
