@@ -1,13 +1,13 @@
 """How fast batches come, beside sentence-transformers and beside a bare read of the same rows.
 
-    python -m benchmarks.batches [--pairs N] [--passages N] [--folder DIR]
+    python -m benchmarks.batches [--pairs N] [--passages N] [--batches N] [--folder DIR]
 
-Makes releases of N synthetic pairs and of a tenth of them over the same passages in nine languages (in DIR, where they are used again).
-The last line is JSON: `over_sentence_transformers`, batches/s of 100 examples in hybrid mode by those of sentence-transformers'
-proportional batch sampler over flat `datasets`; `over_arrow_take`, by those of nothing but a `take` of the same rows, known
-beforehand, from mapped Arrow arrays, which makes no Python strings; `first_batch_s`, from opening a release to its first batch, in a
-new process; `rss_growth_mb`, memory that is not of mapped files, after as many batches; `cost_ratio`, time of a batch with many
-pairs by that with few.
+Makes releases of N synthetic pairs and of a tenth of them over the same passages in nine languages (in DIR, where they are used again),
+and draws three times N batches in each way. The last line is JSON: `over_sentence_transformers`, batches/s of 100 examples in hybrid
+mode by those of sentence-transformers' proportional batch sampler over flat `datasets`; `over_arrow_take`, by those of nothing but a
+`take` of the same rows, known beforehand, from mapped Arrow arrays, which makes no Python strings; `first_batch_s`, from opening a
+release to its first batch, in a new process; `rss_growth_mb`, memory that is not of mapped files, after as many batches;
+`cost_ratio`, time of a batch with many pairs by that with few.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +29,7 @@ from numpy.typing import NDArray
 from sentence_transformers.base.sampler import DefaultBatchSampler, ProportionalBatchSampler
 from torch.utils.data import ConcatDataset, RandomSampler
 
+from benchmarks.measuring import run_alone
 from benchmarks.release import LANGUAGES, Folder, make_source, write_release
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.batches.mapped_texts import TABLES
@@ -38,7 +37,7 @@ from parallel_qa.pipeline.batches.opening import ReleaseLoader
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST
 
 SIZE = 100
-BATCHES = 400
+ROUNDS = 3
 _FLAT_ROWS = 50_000
 """Rows of each flat data set at most, as more take long to make; with fewer rows a batch costs less, as more of them are in caches."""
 
@@ -48,32 +47,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--pairs", type=int, default=2_000_000)
     parser.add_argument("--passages", type=int, default=400_000)
+    parser.add_argument("--batches", type=int, default=400)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--first", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.first:
-        _first(given.first)
+        _time_first_batch(given.first, given.batches)
     elif given.folder:
-        _measure(given.folder, given.pairs, given.passages)
+        _measure(given.folder, given.pairs, given.passages, given.batches)
     else:
         with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
-            _measure(Path(scratch), given.pairs, given.passages)
+            _measure(Path(scratch), given.pairs, given.passages, given.batches)
 
 
-def _measure(folder: Path, pairs: int, passages: int) -> None:
+def _measure(folder: Path, pairs: int, passages: int, batches: int) -> None:
     os.environ["PARALLEL_QA_CACHE"] = str(folder / "cache")
     loaders = {name: open_release(path).loader(batch_size=SIZE) for name, path in _releases(folder, pairs, passages).items()}
-    command = [sys.executable, "-m", "benchmarks.batches", "--first", str(folder / "many")]
-    first = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-    takes = _takes(loaders["many"])
+    first = run_alone("benchmarks.batches", "--first", folder / "many", "--batches", batches)
+    takes = _rows_of_batches(loaders["many"], ROUNDS * batches)
     rates = _rates(
         {
             "ours": lambda number: loaders["many"].batch(0, number),
             "ours, a tenth of the pairs": lambda number: loaders["few"].batch(0, number),
             "take": lambda number: [pc.take(texts, rows) for texts, rows in takes[number]],
             "take, to Python": lambda number: [pc.take(texts, rows).to_pylist() for texts, rows in takes[number]],
-            "sentence-transformers": _flat(loaders["many"], folder),
-        }
+            "sentence-transformers": _flat_batches(loaders["many"], folder),
+        },
+        batches,
     )
     for name, rate in rates.items():
         print(f"{name:28} {rate:8,.0f} batches/s")
@@ -99,7 +99,7 @@ def _releases(folder: Path, pairs: int, passages: int) -> dict[str, Path]:
     return {name: folder / name for name in sizes}
 
 
-def _first(path: str) -> None:
+def _time_first_batch(path: str, batches: int) -> None:
     """From opening to the first batch, and how memory grows over many."""
     before = _memory("RssAnon"), _memory("RssFile")
     began = time.perf_counter()
@@ -107,7 +107,7 @@ def _first(path: str) -> None:
     opened = time.perf_counter()
     loader.batch(0, 0)
     first = time.perf_counter()
-    for number in range(3 * BATCHES):
+    for number in range(ROUNDS * batches):
         loader.batch(0, number)
     growth = [_memory(name) - start for name, start in zip(("RssAnon", "RssFile"), before, strict=True)]
     print(json.dumps({"open_s": opened - began, "first_batch_s": first - began, "growth_mb": growth[0], "mapped_mb": growth[1]}))
@@ -119,31 +119,31 @@ def _memory(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
-def _rates(makers: dict[str, Callable[[int], object]]) -> dict[str, float]:
-    """Batches/s of each, in turn, the best of three rounds."""
+def _rates(makers: dict[str, Callable[[int], object]], batches: int) -> dict[str, float]:
+    """Batches/s of each, in turn, the best of some rounds of so many batches."""
     best = dict.fromkeys(makers, 0.0)
-    for round_number in range(3):
+    for round_number in range(ROUNDS):
         for name, make in makers.items():
             began = time.perf_counter()
-            for number in range(BATCHES):
-                make(round_number * BATCHES + number)
-            best[name] = max(best[name], BATCHES / (time.perf_counter() - began))
+            for number in range(batches):
+                make(round_number * batches + number)
+            best[name] = max(best[name], batches / (time.perf_counter() - began))
     return best
 
 
-def _takes(loader: ReleaseLoader) -> list[list[tuple[pa.LargeStringArray, NDArray[np.int64]]]]:
+def _rows_of_batches(loader: ReleaseLoader, batches: int) -> list[list[tuple[pa.LargeStringArray, NDArray[np.int64]]]]:
     """Of each batch that will be measured, the mapped texts of each table and language, and which of them it has."""
     columns = loader.release.columns.links
     texts = {(table, bit): loader.release.texts.arrow(table, code) for table in TABLES for bit, code in enumerate(loader.release.languages)}
     taken = []
-    for number in range(3 * BATCHES):
+    for number in range(batches):
         draw = loader.draw(0, number)
         of_tables = zip(TABLES, columns[draw.pairs, :2].T, (draw.query_language, draw.passage_language), strict=True)
         taken.append([(texts[table, bit], rows[bits == bit]) for table, rows, bits in of_tables for bit in np.unique(bits).tolist()])
     return taken
 
 
-def _flat(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
+def _flat_batches(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
     """sentence-transformers: a flat data set a language, and batches from them in proportion to their sizes."""
     columns, texts = loader.release.columns, loader.release.texts
     datasets.disable_progress_bars()
@@ -158,7 +158,7 @@ def _flat(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
         datasets.Dataset(pa.table(both)).save_to_disk(str(path))
         flat.append(datasets.load_from_disk(str(path)))
     generator = torch.Generator()
-    samplers = [DefaultBatchSampler(RandomSampler(one, generator=generator), SIZE, True) for one in flat]
+    samplers = [DefaultBatchSampler(RandomSampler(dataset, generator=generator), SIZE, True) for dataset in flat]
     whole = ConcatDataset(flat)
 
     def endless() -> Iterator[list[int]]:
@@ -169,10 +169,10 @@ def _flat(loader: ReleaseLoader, folder: Path) -> Callable[[int], object]:
             epoch += 1
 
     batches = endless()
-    return lambda number: _read(whole, next(batches))
+    return lambda number: _read_rows(whole, next(batches))
 
 
-def _read(whole: ConcatDataset[object], rows: list[int]) -> object:
+def _read_rows(whole: ConcatDataset[object], rows: list[int]) -> object:
     """What a `DataLoader` does with a batch of numbers."""
     return whole.__getitems__(rows) if hasattr(whole, "__getitems__") else [whole[row] for row in rows]
 

@@ -113,6 +113,7 @@ def write_release(
             name: facts
             | {"provided": rows | {"pairs": int((source_of == name).sum())}}
             | ({"languages": _counts(source_of == name, *side_bits, only.get(name, LANGUAGES))} if only else {})
+            | ({"not_translated": [code for code in LANGUAGES if code not in only[name]]} if name in (only or {}) else {})
             for name in sources
         },
         "model": {"name": "", "licence": "MIT", "fingerprint": "", "quantization": None},
