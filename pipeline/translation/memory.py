@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from parallel_qa.pipeline.once import MadeOnce
 from parallel_qa.pipeline.store import FileRef, Record, Store
 from parallel_qa.pipeline.translation.engine import Translation
-from parallel_qa.pipeline.translation.segment import SENTENCES
+from parallel_qa.pipeline.translation.packs import checksum_of
 from parallel_qa.pipeline.translation.text_index import TextIndex, text_keys
 from parallel_qa.pipeline.work import Unit
 
@@ -36,9 +38,8 @@ def facts_of(made_with: str, planned_for: Iterable[FileRef], made_from: Mapping[
     `made_with` stands for model, decoding and direction; `planned_for` are the files with the sentences of its pack; row *i* of the
     unit's file `name` is the translation of row *i* of `made_from[name]`.
     """
-    segmented = sorted({file.path.rpartition(f"/{SENTENCES}/")[0] for file in planned_for})
     files = {name: {"path": file.path, "sha256": file.sha256} for name, file in made_from.items()}
-    return {"made_with": made_with, "segments": segmented, "made_from": files}
+    return {"made_with": made_with, "pack": checksum_of(planned_for), "made_from": files}
 
 
 class Memory:
@@ -55,9 +56,11 @@ class Memory:
         index = self._folder / "index"
         index.mkdir()
         self._index = TextIndex(index)
-        for number, (made_from, _) in enumerate(self._made_from):
+        for number, (made_from, translations) in enumerate(self._made_from):
             texts = store.read_file(made_from)["text"].to_pylist()
-            self._index.add(text_keys(text or "" for text in texts), (number << _ROW_BITS) + np.arange(len(texts)))
+            places = (number << _ROW_BITS) + np.arange(len(texts))
+            translated = _translated(store, translations)
+            self._index.add(text_keys(text or "" for text in texts)[translated], places[translated])
 
     def find(self, texts: Sequence[str]) -> dict[str, Translation]:
         """The translations of those of `texts` that are known."""
@@ -75,7 +78,7 @@ class Memory:
             asked = chosen[units == unit]
             rows = places[asked] & ((1 << _ROW_BITS) - 1)
             for place, row in zip(asked.tolist(), self._table(unit).take(pa.array(rows)).to_pylist(), strict=True):
-                if row["source"] == texts[place] and row["fault"] != NOT_CHECKED.fault:
+                if row["source"] == texts[place]:
                     known[texts[place]] = Translation(row["text"], row["fault"], row["score"])
         return known
 
@@ -83,14 +86,25 @@ class Memory:
         """A file's translations beside what they were made from, mapped from a file on this machine."""
         if number not in self._tables:
             made_from, translations = (self._store.read_file(file) for file in self._made_from[number])
-            fault = "fault" if "fault" in translations.column_names else "mark"  # as stores of older versions call it
-            columns = {"fault": translations[fault], **{name: translations[name] for name in ("text", "score")}}
+            columns = {"fault": translations[_faults_of(translations.schema)], **{name: translations[name] for name in ("text", "score")}}
             table = pa.table({"source": made_from["text"], **columns})
             file = str(self._folder / f"{number}.arrow")
             with pa.ipc.new_file(file, table.schema) as writer:
                 writer.write_table(table)
             self._tables[number] = pa.ipc.open_file(pa.memory_map(file)).read_all()
         return self._tables[number]
+
+
+def _translated(store: Store, translations: FileRef) -> NDArray[np.bool_]:
+    """Row by row, whether a file has a translation: of the way back not every sentence does."""
+    file = store.dataset([translations.path])
+    faults = file.to_table(columns=[_faults_of(file.schema)]).column(0)
+    return np.asarray(pc.fill_null(pc.not_equal(faults, NOT_CHECKED.fault), True))
+
+
+def _faults_of(columns: pa.Schema) -> str:
+    """What a file calls the column of faults."""
+    return "fault" if "fault" in columns.names else "mark"  # as stores of older versions do
 
 
 def _files_of(store: Store, record: Record) -> list[tuple[FileRef, FileRef]]:
@@ -118,16 +132,16 @@ _memories: MadeOnce[tuple[str, ...], Memory] = MadeOnce(most=2)
 def memory_for(store: Store, unit: Unit, made_with: Sequence[str]) -> Memory:
     """What is known in the direction of `unit`, of what was made with one of `made_with`. Looked up once a process.
 
-    For a pack that shares sentences with others (its helper `repeated`) that is what those were translated to, and what earlier
-    runs made; nothing else that this run makes can help it.
+    For a pack that shares sentences with others (its helper `repeated`) that is what those were translated to, and what runs with
+    other packs made: the other packs of this run have none of its sentences.
     """
     kind, language = unit.path.split("/")[:2]
     repeated = unit.helpers.get("repeated")
     scope = f"{repeated.path}/{repeated.fingerprint}" if repeated else next(iter(unit.files.values())).path.rpartition("/")[0]
 
     def look_up() -> Memory:
-        useless = set(repeated.result(store).facts["sources"]) if repeated else set()
+        packs = set(repeated.result(store).facts["packs"]) if repeated else set()
         records = [record for record in store.records(f"{kind}/{language}") if record.facts.get("made_with") in made_with]
-        return Memory(store, [record for record in records if not useless.issuperset(record.facts.get("segments", [""]))])
+        return Memory(store, [record for record in records if record.facts.get("pack") not in packs])
 
     return _memories.get((store.url, kind, language, *made_with, scope), look_up)

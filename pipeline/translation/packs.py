@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from parallel_qa.pipeline.store import FileRef, Record
+from parallel_qa.pipeline.store import FileRef, Record, fingerprint
 from parallel_qa.pipeline.translation.segment import SENTENCES
 from parallel_qa.pipeline.work import Unit
 
@@ -37,6 +37,11 @@ def packs_of(segmented: Sequence[Unit], record_of: Callable[[Unit], Record], sen
     if files:
         packs.append(Pack(segmented[0].source, len(packs), segmented[0].language, files))
     return packs
+
+
+def checksum_of(files: Iterable[FileRef]) -> str:
+    """One checksum for the files of a pack: the same shards in other packs have others."""
+    return fingerprint(files=[file.sha256 for file in files])
 
 
 def shard_name(unit: Unit) -> str:

@@ -19,7 +19,7 @@ from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import FileRef, Store, fingerprint
 from parallel_qa.pipeline.tables import in_shards
-from parallel_qa.pipeline.translation.packs import Pack
+from parallel_qa.pipeline.translation.packs import Pack, checksum_of
 from parallel_qa.pipeline.translation.segment import SENTENCES
 from parallel_qa.pipeline.translation.text_index import Keys, Places, TextIndex, text_keys
 from parallel_qa.pipeline.work import Unit
@@ -43,22 +43,29 @@ def units(settings: Settings, packs: Sequence[Pack]) -> list[Unit]:
 
 def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None:
     """Find the sentences that stand in several packs."""
-    files = list(unit.files.values())
+    packs, files = _packs(unit), list(unit.files.values())
     progress.start(unit.path, 2 * len(files), "files")
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         index = TextIndex(Path(scratch))
-        numbered = enumerate(unit.files.items())
-        for _, of_pack in groupby(numbered, key=lambda item: item[1][0].partition(":")[0]):
-            entries = [_entries(store, file, number) for number, (_, file) in of_pack]
+        first = 0
+        for pack in packs:
+            entries = [_entries(store, file, number) for number, file in enumerate(pack, first)]
             index.add(*_without_repeats(*(np.concatenate(column) for column in zip(*entries, strict=True))))
-            progress.advance(unit.path, len(entries))
+            progress.advance(unit.path, len(pack))
+            first += len(pack)
         places = _first_places(index)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         tables = _read(store, files, places, lambda: progress.advance(unit.path, 1))
         for number, table in enumerate(in_shards(tables, settings.translation.shard_sentences, schema.SENTENCES)):
             writer.write_table(f"{SENTENCES}/{number:05d}.parquet", table)
-        writer.facts["sources"] = sorted({file.path.rpartition(f"/{SENTENCES}/")[0] for file in files})
+        writer.facts["packs"] = sorted(map(checksum_of, packs))
     progress.finish(unit.path)
+
+
+def _packs(unit: Unit) -> list[list[FileRef]]:
+    """The files of each pack, in the order of `unit.files`."""
+    by_pack = groupby(unit.files.items(), key=lambda named: named[0].partition(":")[0])
+    return [[file for _, file in named] for _, named in by_pack]
 
 
 def _entries(store: Store, file: FileRef, number: int) -> tuple[Keys, Places]:

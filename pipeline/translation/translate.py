@@ -69,7 +69,7 @@ def units(
     for pack in packs:
         path = f"{code}/{pack.source or 'repeated'}/{pack.number:05d}"
         content = {"sentences": [file.sha256 for file in pack.files.values()], **same}
-        back_content = {"model": models[1].fingerprint, "share": settings.translation.back_share, **content}
+        back_content = {"model": models[1].fingerprint, **content}
         inputs = {}
         if pack.language == ENGLISH.code:
             forward = fingerprint(stage="translate", model=models[0].fingerprint, **content)
