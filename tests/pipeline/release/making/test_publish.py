@@ -15,13 +15,14 @@ import yaml
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.filters.filter import decide, filter_texts, shards
+from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.release.making import publish as publishing
 from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.release.reading.verify import verify
 from parallel_qa.pipeline.settings import FilterSettings
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation.translate import translate
 from tests.conftest import Run
 from tests.project import Project, article
 
@@ -32,18 +33,26 @@ def table(run: Run, name: str) -> list[dict[str, object]]:
     return [row for file in sorted((run.folder / name).rglob("*.parquet")) for row in pq.read_table(file).to_pylist()]
 
 
+def expected_reasons(run: Run) -> dict[tuple[str, str], dict[str, str | None]]:
+    """By language and table, why the policy rejects each text, by its id."""
+    found: dict[tuple[str, str], dict[str, str | None]] = {}
+    for shard in Plan(run.settings, run.store).scored_shards:
+        _, code, name = shard.key
+        scored = shard.read(run.store)
+        reasons = policy.reasons(scored, shard.english(run.store), run.settings.filters.of(code, name))
+        found.setdefault((code, name), {}).update(zip(scored["id"].to_pylist(), reasons, strict=True))
+    return found
+
+
 def test_rows_line_up_in_every_language_and_rejected_texts_are_null(sample_run: Run) -> None:
-    decided = decide(sample_run.settings, sample_run.store)
+    reasons = expected_reasons(sample_run)
     for name in ("queries", "passages"):
         english = table(sample_run, f"{name}/eng_Latn")
         assert all(row["text"] and row["reject_reason"] is None for row in english)
         for code in LANGUAGES[1:]:
             rows = table(sample_run, f"{name}/{code}")
             assert [row["id"] for row in rows] == [row["id"] for row in english]
-            made = [row for shard in shards(sample_run.settings, sample_run.store) if shard.key == ("questions", code, name)
-                    for row in shard.read(sample_run.store)["id"].to_pylist()]  # fmt: skip
-            expected = dict(zip(made, decided[("questions", code, name)], strict=True))
-            assert {row["id"]: row["reject_reason"] for row in rows} == expected
+            assert {row["id"]: row["reject_reason"] for row in rows} == reasons[code, name]
             assert all((row["text"] is None) == (row["reject_reason"] is not None) for row in rows)
             assert all(row["chrf"] is not None for row in rows)
 
@@ -120,7 +129,7 @@ def test_the_same_run_elsewhere_gives_the_same_bytes(project: Project, tmp_path:
     folders = []
     for name in ("one", "two"):
         store = Store(str(tmp_path / name))
-        for stage in (download, translate, filter_texts):
+        for stage in (prepare, translate, filter_texts):
             stage(settings, store)
         release = publish(settings, store)
         assert release.new
@@ -152,7 +161,7 @@ def test_a_text_of_two_sources_is_one_row(project: Project, store: Store) -> Non
                             article(shared, ("How long is the river Aldo in Orso?", "740"))])  # fmt: skip
     lenient = {"min_round_trip": None, "min_round_trip_short": None}
     settings = project.settings(sources=["./questions.md", "./more.md"], languages=["de"], filters=lenient)
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     release = publish(settings, store)
     folder = Path(store.root) / release.path
@@ -173,6 +182,31 @@ def test_a_text_of_two_sources_is_one_row(project: Project, store: Store) -> Non
     assert (more["provided"], more["shared"]) == ({"queries": 2, "passages": 1, "pairs": 2}, {"queries": 0, "passages": 1, "pairs": 0})
 
 
+def test_a_source_that_stays_english_provides_what_no_translated_one_has(project: Project, store: Store) -> None:
+    shared = "The river Aldo is 740 kilometres long."
+    project.source("plain", [article("The river Hintu is 122 kilometres long.", ("How long is the river Hintu in Velu?", "122")),
+                             article(shared, ("How long is the river Aldo in Orso?", "740"))], languages=[])  # fmt: skip
+    project.source("questions", [article(shared, ("How long is the river Aldo in Velu?", "740"))])
+    lenient = {"min_round_trip": None, "min_round_trip_short": None}
+    mined = {"mined_negatives": 1}
+    settings = project.settings(sources=["./plain.md", "./questions.md"], languages=["de"], filters=lenient, release=mined)
+    for stage in (prepare, translate, filter_texts):
+        stage(settings, store)
+    release = publish(settings, store)
+    folder = Path(store.root) / release.path
+    assert [str(fault) for fault in verify(Store(str(folder), writable=False))] == []
+    german = {row["id"]: row for row in pq.read_table(folder / "passages/deu_Latn").to_pylist()}
+    english = {row["text"]: german[row["id"]] for row in pq.read_table(folder / "passages/eng_Latn").to_pylist()}
+    assert english[shared]["source"] == "questions" and english[shared]["text"] is not None
+    assert {text: row["reject_reason"] for text, row in english.items()} == {
+        shared: None,
+        "The river Hintu is 122 kilometres long.": "not_translated",
+    }
+    assert release.manifest["sources"]["plain"]["not_translated"] == ["deu_Latn"]
+    negatives = pq.read_table(folder / "pairs")["negative_rows"].to_pylist()
+    assert len(negatives) == 3 and all(len(rows) == 1 for rows in negatives)
+
+
 def test_a_release_that_fails_half_way_is_not_there(sample_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sample_run.store.names("releases")
     monkeypatch.setattr(publishing, "dataset_card", lambda *arguments: 1 / 0)
@@ -185,7 +219,7 @@ def test_a_release_that_fails_half_way_is_not_there(sample_run: Run, monkeypatch
 def test_a_release_whose_writer_is_killed_is_not_there(project: Project, store: Store) -> None:
     project.source("questions", [article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"))])
     settings = project.settings()
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     script = (
         "import os, signal, sys\nfrom parallel_qa.pipeline.release.making import publish as p\n"
@@ -209,7 +243,7 @@ def test_a_model_without_a_licence_stops_the_release(project: Project, store: St
     shutil.copytree(SAMPLE, tmp_path / "bare", ignore=shutil.ignore_patterns("model.json"))
     project.source("questions", [article("The river Aldo is 740 kilometres long.", ("How long is the river Aldo in Velu?", "740"))])
     settings = project.settings(translation={"model": str(tmp_path / "bare")})
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     with pytest.raises(UserError, match=r"the licence of model 'bare' is unknown: set translation\.licence in the profile"):
         publish(settings, store)

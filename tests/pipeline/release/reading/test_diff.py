@@ -5,13 +5,11 @@ import json
 import pytest
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.filters.filter import filter_texts
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.release.making.publish import publish
 from parallel_qa.pipeline.release.reading.diff import diff, to_json
 from parallel_qa.pipeline.settings import FilterSettings, Settings
-from parallel_qa.pipeline.sources.prepare import download
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation.translate import translate
 from tests.conftest import Run
 from tests.project import Project, article
 
@@ -20,7 +18,7 @@ HINTU = article("The river Hintu is 122 kilometres long.", ("How long is the riv
 
 
 def released(settings: Settings, store: Store) -> Store:
-    for stage in (download, translate, filter_texts):
+    for stage in (prepare, translate, filter_texts):
         stage(settings, store)
     return Store(f"{store.url}/{publish(settings, store).path}", writable=False)
 
