@@ -24,6 +24,7 @@ _KANA = ("HIRAGANA", "KATAKANA")
 # Unicode has one block for both Chinese scripts; the older character sets have one each.
 _CHARACTER_SETS = {"Hans": ("gb2312", "big5"), "Hant": ("big5", "gb2312")}
 
+# A name may begin a text here: what counts is that its letters say nothing about the language.
 _LATIN_NAME = re.compile(r"(?<![A-Za-z])[A-Z][A-Za-z0-9'’-]*")
 _CODE_POINTS = 0x32000  # what lies above is no letter of a script of the table
 _JAPANESE_LETTERS = 8
@@ -39,22 +40,24 @@ def script_shares(texts: Sequence[str], script: str) -> list[float | None]:
     """
     if script != "Latn":
         texts = [_LATIN_NAME.sub(" ", text) for text in texts]
-    letters, wanted = _count(texts, _letters()), _count(texts, _of_script(_NAMES[script]))
-    shares: NDArray[np.float64] = wanted / np.maximum(letters, 1)
+    letters, of_script = _count_characters(texts, _all_letters()), _count_characters(texts, _letters_of_scripts(_NAMES[script]))
+    shares: NDArray[np.float64] = of_script / np.maximum(letters, 1)
     if script in _CHARACTER_SETS:
-        own, other = (_count(texts, _only_in(*pair)) for pair in (_CHARACTER_SETS[script], _CHARACTER_SETS[script][::-1]))
+        own, other = (
+            _count_characters(texts, _characters_only_in(*pair)) for pair in (_CHARACTER_SETS[script], _CHARACTER_SETS[script][::-1])
+        )
         shares = np.where(own + other > 0, shares * own / np.maximum(own + other, 1), shares)
     if script == "Jpan":
-        shares = np.where((_count(texts, _of_script(_KANA)) == 0) & (letters >= _JAPANESE_LETTERS), 0.0, shares)
+        shares = np.where((_count_characters(texts, _letters_of_scripts(_KANA)) == 0) & (letters >= _JAPANESE_LETTERS), 0.0, shares)
     return [float(share) if some else None for share, some in zip(shares, letters, strict=True)]
 
 
-def _count(texts: Sequence[str], table: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _count_characters(texts: Sequence[str], table: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many characters of each text `table` names by their code points."""
     if not texts:
         return np.zeros(0, dtype=np.int64)
-    whole = "\n".join(texts)
-    codes = np.frombuffer(whole.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    joined = "\n".join(texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     total = np.concatenate([[0], np.cumsum(table[np.minimum(codes, _CODE_POINTS - 1)])])
     ends = np.cumsum([len(text) + 1 for text in texts]) - 1
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -63,22 +66,22 @@ def _count(texts: Sequence[str], table: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 @cache
-def _letters() -> NDArray[np.bool_]:
+def _all_letters() -> NDArray[np.bool_]:
     return np.array([chr(code).isalpha() for code in range(_CODE_POINTS)])
 
 
 @cache
-def _of_script(names: tuple[str, ...]) -> NDArray[np.bool_]:
+def _letters_of_scripts(names: tuple[str, ...]) -> NDArray[np.bool_]:
     table = np.zeros(_CODE_POINTS, dtype=bool)
-    for code in np.flatnonzero(_letters()):
+    for code in np.flatnonzero(_all_letters()):
         table[code] = unicodedata.name(chr(code), "").split(" ")[0] in names
     return table
 
 
 @cache
-def _only_in(own: str, other: str) -> NDArray[np.bool_]:
+def _characters_only_in(own: str, other: str) -> NDArray[np.bool_]:
     table = np.zeros(_CODE_POINTS, dtype=bool)
-    for code in np.flatnonzero(_of_script(("CJK",))):
+    for code in np.flatnonzero(_letters_of_scripts(("CJK",))):
         table[code] = _encodable(chr(code), own) and not _encodable(chr(code), other)
     return table
 

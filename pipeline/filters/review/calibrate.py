@@ -76,7 +76,7 @@ def _rejecting(sample: ScoredSample, thresholds: Thresholds, share: float) -> Th
         if rule.setting not in GRADED and (sample.good is None or rule.is_switch(thresholds) or current is None):
             continue
         scores = policy.score_column(sample.scored, rule.score)[rule.concerns(lengths, thresholds)]
-        limit = _limit_at(scores[~np.isnan(scores)], rule, min(share * GRADED.get(rule.setting, _MILDER), 1.0))
+        limit = _limit_that_rejects(scores[~np.isnan(scores)], rule, min(share * GRADED.get(rule.setting, _MILDER), 1.0))
         if limit is None:
             continue
         if rule.setting not in GRADED and current is not None:
@@ -85,7 +85,7 @@ def _rejecting(sample: ScoredSample, thresholds: Thresholds, share: float) -> Th
     return thresholds.model_copy(update=values)
 
 
-def _limit_at(scores: NDArray[np.float32], rule: Rule, share: float) -> float | None:
+def _limit_that_rejects(scores: NDArray[np.float32], rule: Rule, share: float) -> float | None:
     """A limit beyond which no more than `share` of the scores lie, rounded to the side that rejects less."""
     if not len(scores):
         return None

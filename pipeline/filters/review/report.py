@@ -176,20 +176,20 @@ class _Gathered:
 
     def _limits(self, name: str) -> list[tuple[float, str]]:
         """The thresholds on a score: those for all texts, and those of exceptions."""
-        found: dict[tuple[float, str], None] = {}
+        limits: dict[tuple[float, str], None] = {}
         plain: Thresholds = self._settings.filters
         for rule in policy.RULES:
             if rule.score != name:
                 continue
             limit = rule.limit(plain)
             if limit is not None:
-                found[limit, rule.setting] = None
+                limits[limit, rule.setting] = None
             for exception in self._settings.filters.exceptions:
                 value = exception.thresholds().get(rule.setting)
                 if value is not None:
                     who = " ".join(filter(None, (exception.for_language, exception.for_kind)))
-                    found[float(value), f"{rule.setting} {who}".strip()] = None
-        return list(found)
+                    limits[float(value), f"{rule.setting} {who}".strip()] = None
+        return list(limits)
 
     def texts(self) -> list[dict[str, Any]]:
         """Texts in all languages, in an order by chance that is always the same; those that no language kept are left out."""
