@@ -11,15 +11,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A user without settings of their own, whose home is an empty folder: Prefect starts its own server on SQLite."""
+    """A user without settings of their own, whose home is an empty folder."""
 
     home: Path
+    server: str | None = None
+    """Address of a Prefect server; without one, Prefect starts its own on SQLite for each command."""
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
         own = {"HOME": str(self.home), "PREFECT_HOME": str(self.home / "prefect"), "PARALLEL_QA_CACHE": str(self.home / "cache")}
-        return {**kept, **own, "COLUMNS": "120"}
+        return {**kept, **own, **({"PREFECT_API_URL": self.server} if self.server else {}), "COLUMNS": "120"}
 
     def command(self, *arguments: object) -> list[str]:
         return [str(Path(sys.executable).with_name("parallel-qa")), *map(str, arguments)]

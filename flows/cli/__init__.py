@@ -31,7 +31,7 @@ app.add_typer(sources.app, name="sources")
 
 def main() -> None:
     """Run the command; exit code 0 if all is well, 2 if the user can mend what is wrong, 1 for anything else."""
-    _quieten_prefect()
+    _set_up_prefect()
     _show_warnings()
     try:
         app(prog_name=app.info.name)
@@ -43,11 +43,14 @@ def main() -> None:
         sys.exit(130)
 
 
-def _quieten_prefect() -> None:
-    """Leave it to `main` to report what fails, once, without Prefect's stack of states. Prefect reads these when it is imported."""
+def _set_up_prefect() -> None:
+    """Settings that the user's own come before. Prefect reads them when it is imported."""
+    # `main` reports what fails, once, without Prefect's stack of states.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    # Where no server runs, Prefect starts one for the command; on a busy machine that takes longer than the 20 s it allows.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
 def _show_warnings() -> None:

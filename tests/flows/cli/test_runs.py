@@ -16,13 +16,14 @@ from tests.project import Project
 
 
 def test_a_run_ends_by_showing_what_was_made_and_does_nothing_twice(aldo: Project, tmp_path: Path, cli: CommandLine) -> None:
-    first = cli.run("run", aldo.profile(), "--store", tmp_path / "store")
-    assert (first.returncode, first.stderr.count("error")) == (0, 0)
-    assert "Done: 10 units of work; 0 were in the store already." in first.stdout
+    without_server = CommandLine(tmp_path)
+    first = without_server.run("run", aldo.profile(), "--store", tmp_path / "store")
+    assert (first.returncode, first.stderr.count("error")) == (0, 0), first.stderr
+    assert "Done: 11 units of work; 0 were in the store already." in first.stdout
     assert "Release test-" in first.stdout
     second = cli.run("run", aldo.profile(), "--store", tmp_path / "store")
     assert second.returncode == 0
-    assert "Nothing to do: all 10 units of work are in the store already." in second.stdout
+    assert "Nothing to do: all 11 units of work are in the store already." in second.stdout
     assert "(unchanged)" in second.stdout
 
 
