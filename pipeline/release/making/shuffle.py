@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-BUFFER_BYTES = 2**26
+BUFFER_BYTES = 2**25
 
 
 class Shuffle:
