@@ -104,7 +104,7 @@ class Preview:
 def preview(loader: ReleaseLoader, steps: int, progress: Progress) -> Preview:
     """Draw the first `steps` batches, counted over all epochs, and compare them with what is to be expected.
 
-    The expected shares are computed as `parallel_qa.pipeline.batches.preview.expected` says. Raises UserError where `steps` is not above 0.
+    The expected shares are those of `Expected`. Raises UserError where `steps` is not above 0.
     """
     if steps < 1:
         raise UserError("steps: at least one is needed")

@@ -28,7 +28,7 @@ def preview_page(loader: ReleaseLoader, preview: Preview) -> str:
         "preview.html.jinja",
         _figures(preview),
         name=loader.release.manifest["version"],
-        settings=_in_words(loader, preview),
+        settings=_settings_in_words(loader, preview),
         tables=_tables(preview),
         repeats=[("pairs", preview.pair_repeats), ("passages", preview.passage_repeats)],
         epochs=epochs_in_words(preview),
@@ -64,7 +64,7 @@ def epochs_in_words(preview: Preview) -> str:
     return f"{preview.epoch_steps:,} batches of one epoch"
 
 
-def _in_words(loader: ReleaseLoader, preview: Preview) -> Iterator[tuple[str, str]]:
+def _settings_in_words(loader: ReleaseLoader, preview: Preview) -> Iterator[tuple[str, str]]:
     settings, sampler = loader.settings, loader.sampler
     yield "batches", f"{preview.steps:,} of {settings.batch_size:,} examples, seed {settings.seed}"
     yield "an epoch", f"{len(loader):,} batches, as many as make as many examples as there are pairs"
@@ -76,6 +76,10 @@ def _in_words(loader: ReleaseLoader, preview: Preview) -> Iterator[tuple[str, st
         yield "monolingual", "all" if settings.mode == "monolingual" else "none"
     yield "languages", ", ".join(f"{_name(code)} {share:.1%}" for code, share in sampler.language_shares.items())
     yield "sources", ", ".join(f"{name} {share:.1%}" for name, share in sampler.source_shares.items())
+    for name, own in zip(loader.release.sources, sampler.of_sources, strict=True):
+        if sampler.source_shares[name] and len(own.bits) < len(sampler.languages):
+            names = ", ".join(_name(loader.release.languages[bit]) for bit in own.bits)
+            yield f"languages of {name}", names if own.mixes else f"{names}: monolingual, whatever alpha is"
     yield "languages of cross-lingual batches", f"drawn for each {settings.pairs_of}"
     if settings.negatives:
         yield "hard negatives", f"{settings.negatives} of each example, where it has so many; language: {settings.negative_language}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from parallel_qa.pipeline.batches import Batch, OpenRelease, StreamedRelease, open_release, stream_release
 from parallel_qa.pipeline.batches.preview.drawn import first_batches, preview
+from parallel_qa.pipeline.batches.preview.page import preview_page
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import LogProgress
 from tests.pipeline.batches.conftest import LANGUAGES, write_release
@@ -171,6 +173,15 @@ def test_what_is_drawn_is_what_is_expected(opened: OpenRelease, settings: dict[s
     for repeats in (found.pair_repeats, found.passage_repeats):
         assert sum(repeats.drawn) == pytest.approx(sum(repeats.expected))
         assert np.abs(np.subtract(repeats.drawn, repeats.expected)).max() < 0.05 * sum(repeats.expected)
+
+
+def test_the_page_says_what_a_source_does_not_have(opened: OpenRelease) -> None:
+    loader = opened.loader(batch_size=SIZE)
+    page = preview_page(loader, preview(loader, 20, LogProgress()))
+    words = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
+    assert "languages of english English: monolingual, whatever alpha is" in words
+    assert "languages of three English, German, Arabic" in words
+    assert "languages of all " not in words
 
 
 def test_the_first_batches_are_of_the_kinds_that_may_come(opened: OpenRelease) -> None:
