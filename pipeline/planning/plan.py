@@ -219,6 +219,16 @@ class Plan:
             for scored in compared.inputs.values()
         ]
 
+    @property
+    def note(self) -> str | None:
+        """What a user should know of a store that an older version wrote; None of any other."""
+        if not self.store.names("sentences"):
+            return None
+        return (
+            f"{self.store.url} was written by an older version. Its English texts stay as they are and its translations are taken over, so that "
+            "no sentence is translated again; texts are scored again. Once a run has ended, its folder sentences can be deleted."
+        )
+
     def english_records(self) -> dict[str, Record]:
         """The record of each source's English texts."""
         return {unit.source: self.inventory.record(unit) for unit in self.english}

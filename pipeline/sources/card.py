@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import REPOSITORY
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
-from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings, parse
+from parallel_qa.pipeline.parsing import parse
+from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 
