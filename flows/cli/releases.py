@@ -9,7 +9,6 @@ import typer
 from rich.table import Column, Table
 
 from parallel_qa.flows.cli.console import ProfileArgument, ReleaseArgument, StoreOption, err, out, print_line
-from parallel_qa.flows.cli.runs import check_run
 from parallel_qa.flows.cli.summary import print_release
 from parallel_qa.flows.display import current_progress, progress_bars
 from parallel_qa.pipeline.errors import UserError
@@ -35,7 +34,6 @@ def publish(
 
     if dry_run and not push_to_hub:
         raise UserError("--dry-run goes with --push-to-hub: a release itself costs nothing and changes no other")
-    check_run(profile, store)
     with progress_bars(err):
         from parallel_qa.flows.publish import publish as publish_flow
 
@@ -70,7 +68,6 @@ def mine(
     from parallel_qa.pipeline.settings import load_settings
     from parallel_qa.pipeline.store import Store
 
-    check_run(profile, store)
     settings = load_settings(profile)
     mined = settings.release.model_copy(update={"mined_negatives": negatives})
     with progress_bars(err):

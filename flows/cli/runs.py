@@ -1,18 +1,15 @@
-"""Commands that do work in a store: all of a run, what it would do, and each of its stages but the last."""
+"""Commands that do work in a store: all of a run, what it will take and how far it is, and each of its first stages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from parallel_qa.flows.cli.console import ProfileArgument, StoreOption, err, out
+from parallel_qa.flows.cli.console import ProfileArgument, StoreOption, err, out, print_line
 from parallel_qa.flows.cli.summary import print_outcome, print_release
 from parallel_qa.flows.display import progress_bars
-
-if TYPE_CHECKING:
-    from parallel_qa.pipeline.translation.plan import Step
 
 app = typer.Typer()
 
@@ -49,27 +46,45 @@ def run(profile: ProfileArgument, store: StoreOption) -> None:
 
 
 @app.command()
-def plan(profile: ProfileArgument, store: StoreOption) -> None:
-    """Print what a run would do, with estimated tokens and time, before anything is spent."""
+def plan(
+    profile: ProfileArgument,
+    store: StoreOption,
+    tokens_per_second: Annotated[
+        float | None, typer.Option(help="How fast the model writes; if not given, as in this store before, else as published.", min=0.001)
+    ] = None,
+    times: Annotated[int, typer.Option(help="For so many times the texts, in a new store.", min=1)] = 1,
+) -> None:
+    """Print what a run will take before anything is spent: units, files, bytes, tokens and time."""
+    from parallel_qa.flows.cli.estimates import print_estimate
+    from parallel_qa.pipeline.planning.estimate import estimate
+    from parallel_qa.pipeline.planning.plan import Plan
     from parallel_qa.pipeline.settings import load_settings
     from parallel_qa.pipeline.store import Store
-    from parallel_qa.pipeline.translation.plan import plan as planned_steps
 
-    table = Table("step", "units to do", "of", "tokens", "time")
-    steps = planned_steps(load_settings(profile), Store(store, writable=False))
-    for step in steps:
-        to_do = "depends" if step.to_do is None else str(step.to_do)
-        tokens = "" if step.tokens is None else f"{step.tokens:,}"
-        table.add_row(step.name, to_do, str(step.units or ""), tokens, _duration(step))
+    print_estimate(estimate(Plan(load_settings(profile), Store(store, writable=False)), tokens_per_second, times))
+
+
+@app.command()
+def status(profile: ProfileArgument, store: StoreOption) -> None:
+    """Print how far a run is: of each step, how many of its units the store holds."""
+    from parallel_qa.pipeline.planning.plan import Plan
+    from parallel_qa.pipeline.planning.status import status as status_of_steps
+    from parallel_qa.pipeline.planning.status import step_status
+    from parallel_qa.pipeline.release.making.publish import mining_step
+    from parallel_qa.pipeline.settings import load_settings
+    from parallel_qa.pipeline.store import Store
+
+    run = Plan(load_settings(profile), Store(store, writable=False))
+    table = Table("stage", "step", *(Column(name, justify="right") for name in ("in the store", "of")))
+    reasons: dict[str, None] = {}
+    for step in [*status_of_steps(run), *step_status(run, "publish", "mine", lambda plan: mining_step(plan).units)]:
+        known = step.units is not None
+        table.add_row(step.stage, step.name, *((f"{step.held:,}", f"{step.units:,}") if known else ("not known yet", "")))
+        if step.reason:
+            reasons[step.reason] = None
     out.print(table)
-    total = sum(step.tokens or 0 for step in steps)
-    out.print(f"At most about {total:,} tokens to write. Times follow from what was done in this store before; nothing was done just now.")
-
-
-def _duration(step: Step) -> str:
-    if step.seconds is None:
-        return "unknown" if step.tokens else ""
-    return f"{step.seconds / 3600:.1f} h" if step.seconds >= 3600 else f"{step.seconds / 60:.1f} min"
+    for reason in reasons:
+        print_line(f"Not known yet: {reason}")
 
 
 @app.command()

@@ -9,7 +9,6 @@ import typer
 from rich.table import Column, Table
 
 from parallel_qa.flows.cli.console import ProfileArgument, StoreOption, err, out, print_line
-from parallel_qa.flows.cli.runs import check_run
 from parallel_qa.flows.cli.summary import print_outcome
 from parallel_qa.flows.display import progress_bars
 from parallel_qa.pipeline.errors import UserError
@@ -37,7 +36,6 @@ def filter_texts(
     if changed:
         filters.append(with_thresholds(settings, changed).filters)
     if not dry_run:
-        check_run(profile, store)
         with progress_bars(err):
             from parallel_qa.flows.filter import filter_texts as filter_flow
 
