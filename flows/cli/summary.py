@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -56,6 +55,8 @@ def _texts_kept(manifest: dict[str, Any]) -> Table:
     )
     for source, facts in manifest["sources"].items():
         for code in manifest["languages"][1:]:
+            if code in facts.get("not_translated", []):
+                continue
             counts = facts["languages"][code]
             kept_of_read = (f"{counts[name]['kept']} / {counts[name]['read']}" for name in ("queries", "passages", "pairs"))
             table.add_row(source, LANGUAGES.find(code).name, *kept_of_read, _percent_kept(counts["pairs"]))
@@ -63,14 +64,10 @@ def _texts_kept(manifest: dict[str, Any]) -> Table:
 
 
 def _reasons(manifest: dict[str, Any]) -> Table:
-    counts: Counter[tuple[str, str]] = Counter()
-    for facts in manifest["sources"].values():
-        counts.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
-        for code in manifest["languages"][1:]:
-            for name, noun in (("queries", "query"), ("passages", "passage")):
-                counts.update({(noun, reason): count for reason, count in facts["languages"][code][name]["rejected"].items()})
+    from parallel_qa.pipeline.release.layout.survival import rejected_by_reason
+
     table = Table("rejected", "reason", "count", title="Set aside, by reason", title_justify="left")
-    for (noun, reason), count in counts.most_common():
+    for noun, reason, count in rejected_by_reason(manifest):
         table.add_row(noun, reason, str(count))
     return table
 

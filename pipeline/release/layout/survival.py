@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,18 @@ def _tally(numbers: NDArray[np.integer], names: Sequence[str]) -> Tally:
     """The tally of rows whose reason is the number in `names`, counted from 1, or 0 for none."""
     counts = np.bincount(numbers, minlength=len(names) + 1).tolist()
     return Tally(len(numbers), Counter({name: count for name, count in zip(names, counts[1:], strict=True) if count}))
+
+
+def rejected_by_reason(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """What a manifest counts as lost: ("row", "query" or "passage"; reason; count), most frequent first.
+
+    That a source is not translated into a language is no loss.
+    """
+    totals: Counter[tuple[str, str]] = Counter()
+    for facts in manifest["sources"].values():
+        totals.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
+        for counts in facts["languages"].values():
+            for table, name in (("queries", "query"), ("passages", "passage")):
+                rejected = counts[table]["rejected"].items()
+                totals.update({(name, reason): count for reason, count in rejected if reason != NOT_TRANSLATED})
+    return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import jinja2
@@ -12,7 +11,7 @@ import yaml
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.release.layout.manifest import languages_of
-from parallel_qa.pipeline.release.layout.survival import NOT_TRANSLATED
+from parallel_qa.pipeline.release.layout.survival import rejected_by_reason
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
 
@@ -35,7 +34,7 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         languages=[LANGUAGES.find(code) for code in manifest["languages"]],
         counts=_kept_by_language(manifest),
         partial=_languages_of_partial_sources(manifest),
-        reasons=_rejected_by_reason(manifest),
+        reasons=rejected_by_reason(manifest),
         example=_example_pair(store, folder, manifest),
         english=ENGLISH,
         evaluation_rows=sum(sum(fell.values()) for fell in manifest["evaluation"]["rows_set_aside"].values()),
@@ -97,18 +96,6 @@ def _languages_of_partial_sources(manifest: dict[str, Any]) -> dict[str, list[st
         for source, facts in manifest["sources"].items()
         if facts.get("not_translated")
     }
-
-
-def _rejected_by_reason(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """(where, reason, count), most frequent first; that a source is not translated into a language is no loss."""
-    totals: Counter[tuple[str, str]] = Counter()
-    for facts in manifest["sources"].values():
-        totals.update({("row", reason): count for reason, count in facts["rows"]["rejected"].items()})
-        for counts in facts["languages"].values():
-            for table, name in (("queries", "query"), ("passages", "passage")):
-                rejected = counts[table]["rejected"].items()
-                totals.update({(name, reason): count for reason, count in rejected if reason != NOT_TRANSLATED})
-    return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _example_pair(store: Store, folder: str, manifest: dict[str, Any]) -> list[dict[str, str]]:
