@@ -1,11 +1,13 @@
 """How much evaluation data the English stage finds, and what a row costs it, however many there are.
 
-    python -m benchmarks.sources [--rows 5000000] [--evaluation XQUAD.json.gz] [--sentences FILE.gz]
+    python -m benchmarks.sources [--rows 5000000] [--unrelated 30000] [--evaluation XQUAD.json.gz] [--sentences FILE.gz]
+    python -m benchmarks.sources --join [--questions 400000 --passages 2000000 --negatives 16]
 
-Recall: paragraphs of XQuAD, edited and put between other sentences, go through the stage `download` with XQuAD as
-the evaluation set. False hits: so do passages that have nothing to do with it. Cost: synthetic rows go through the
-same stage, in a process of its own for each size; reading the same files with `datasets` and doing nothing is the
-limit beside it. The last line is JSON.
+Recall: paragraphs of XQuAD, edited and put between other sentences, go through the stage with XQuAD as the evaluation
+set. False hits: so do passages that have nothing to do with it. Cost: synthetic rows go through the same stage, in a
+process of its own for each size; reading the same files with `datasets` and doing nothing is the limit beside it. With
+`--join`, the memory that reading three tables takes, which are joined by id: each question has one positive passage and a
+line for each of its negatives. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -17,30 +19,30 @@ import json
 import random
 import re
 import resource
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from benchmarks.measuring import peak_mb, run_alone
 from parallel_qa.pipeline.progress import LogProgress
-from parallel_qa.pipeline.settings import HOUSE, load_settings
-from parallel_qa.pipeline.sources.prepare import download, units
-from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.settings import HOUSE, Settings, load_settings
+from parallel_qa.pipeline.sources.card import find_card
+from parallel_qa.pipeline.sources.card_rows import read_rows
+from parallel_qa.pipeline.sources.prepare import do, units
+from parallel_qa.pipeline.sources.records import Pair
+from parallel_qa.pipeline.store import Record, Store
 
 REAL_DATA = HOUSE.parent / "shared" / "data"
-XQUAD = REAL_DATA / "xquad-r" / "en.json.gz"
-SENTENCES = REAL_DATA / "flores-nllb" / "source.en.gz"
-UNRELATED = 30_000
+LINES = 100_000
+"""Of a table to join so many lines are made at a time."""
 COMMON = """the of and to in a is that it for on with as are from at by this which or have an they their what were when there can who been
 its after other into these about than them then many each between both during through where while because such some more would only also
 most made over new first two time year world state city people war government part name known used called number"""
@@ -54,17 +56,23 @@ def main() -> None:
     parser.add_argument(
         "--sentences", type=Path, default=REAL_DATA / "flores-nllb" / "source.en.gz", help="unrelated sentences, one a line"
     )
+    parser.add_argument("--unrelated", type=int, default=30_000, help="passages that have nothing to do with the evaluation set")
+    parser.add_argument("--join", action="store_true", help="measure the joining of three tables instead")
+    parser.add_argument("--questions", type=int, default=400_000, help="of the joined set")
+    parser.add_argument("--passages", type=int, default=2_000_000, help="of the joined set")
+    parser.add_argument("--negatives", type=int, default=16, help="of each question of the joined set")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "WHAT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return _child(Path(arguments.child[0]), arguments.child[1])
+        return print(json.dumps(_measure_here(Path(arguments.child[0]), arguments.child[1])))
+    if arguments.join:
+        return print(json.dumps(measure_join(arguments.questions, arguments.passages, arguments.negatives)))
     result: dict[str, float | None] = {"recall_paragraph": None, "recall_half_paragraph": None, "false_hits_per_10k": None}
     if arguments.evaluation.is_file() and arguments.sentences.is_file():
-        result |= measure_decontamination(arguments.evaluation, arguments.sentences)
+        result |= measure_decontamination(arguments.evaluation, arguments.sentences, arguments.unrelated)
     else:
         print(f"recall is not measured: {arguments.evaluation} or {arguments.sentences} is absent")
-    result |= measure_scale(arguments.rows)
-    print(json.dumps(result))
+    print(json.dumps(result | measure_scale(arguments.rows)))
 
 
 Edit = Callable[[str, random.Random, list[str]], str]
@@ -102,8 +110,8 @@ EDITS: dict[str, Edit] = {
 }
 
 
-def measure_decontamination(evaluation: Path, sentences: Path) -> dict[str, float | None]:
-    """Recall by kind of edit, and false hits."""
+def measure_decontamination(evaluation: Path, sentences: Path, unrelated_passages: int) -> dict[str, float | None]:
+    """Recall by kind of edit, and false hits among so many unrelated passages."""
     draw = random.Random(0)
     document = json.loads(gzip.decompress(evaluation.read_bytes()))
     articles = [[paragraph["context"] for paragraph in article["paragraphs"]] for article in document["data"]]
@@ -120,8 +128,8 @@ def measure_decontamination(evaluation: Path, sentences: Path) -> dict[str, floa
     print(f"{len(paragraphs)} paragraphs in two sentences before and two after, by edit:")
     for kind, recall in recalls.items():
         print(f"  {kind:32} recall {recall:.4f}")
-    composed = [" ".join(draw.sample(other, draw.randint(2, 6))) for _ in range(UNRELATED // 3)]
-    prose = list(_docstrings(UNRELATED - len(composed)))
+    composed = [" ".join(draw.sample(other, draw.randint(2, 6))) for _ in range(unrelated_passages // 3)]
+    prose = list(_docstrings(unrelated_passages - len(composed)))
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder) / "half.json"
         half.write_text(json.dumps({"data": document["data"][::2]}))
@@ -152,8 +160,7 @@ def _set_aside(evaluation: Path, passages: list[tuple[str, str]]) -> Counter[str
         _card(folder, "edited", files=["rows.parquet"], rows={"id": "id", "query": "question", "passage": "passage"})
         _card(folder, "evaluation", files=[str(evaluation.resolve())], format="squad", role="evaluation")
         store, settings = _project(folder, evaluation=["./evaluation.md"], cleaning={"language": False})
-        download(settings, store)
-        record = units(settings)[0].result(store)
+        record = _prepared(settings, store)
         assert record.facts["rows"]["read"] == len(passages)
         table = store.read_tables(record, "rejected")
         return Counter(row["source_id"].split("#")[0] for row in table.to_pylist() if row["reason"] == "evaluation_passage")
@@ -185,7 +192,7 @@ def measure_scale(rows: int) -> dict[str, float | None]:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
             folder = Path(name)
             _synthetic(folder, size)
-            limit, ours = (_measured(folder, what) for what in ("limit", "stage"))
+            limit, ours = (run_alone("benchmarks.sources", "--child", folder, what) for what in ("limit", "stage"))
             measured[size] = ours
             print(
                 f"{size:>9,} rows: {1e6 * ours['seconds'] / size:.0f} µs a row ({1e6 * ours['processors'] / size:.0f} µs of processors), "
@@ -231,37 +238,74 @@ def _synthetic(folder: Path, rows: int) -> None:
     (folder / "evaluation" / "texts.txt").write_text("\n".join(texts))
 
 
-def _measured(folder: Path, what: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.sources", "--child", str(folder), what]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HOUSE).stdout
-    measured: dict[str, float] = json.loads(output.splitlines()[-1])
-    return measured
+def measure_join(questions: int, passages: int, negatives: int) -> dict[str, float]:
+    """Peak memory of reading a joined set of such a size, in a process of its own, and how many pairs were read."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        folder = Path(name)
+        _synthetic_tables(folder, questions, passages, negatives)
+        measured = run_alone("benchmarks.sources", "--child", folder, "join")
+    print(
+        f"{questions:,} questions, {passages:,} passages, {questions * negatives:,} lines: {measured['rows']:,} pairs with "
+        f"{measured['negatives']:,} negatives in {measured['seconds']:.0f} s; peak {measured['peak_mb']:,.0f} MB"
+    )
+    return {"join_peak_mb": round(measured["peak_mb"]), "rows": measured["rows"]}
 
 
-def _child(folder: Path, what: str) -> None:
-    """One measurement in this process, whose result is the last line of the output."""
+def _synthetic_tables(folder: Path, questions: int, passages: int, negatives: int) -> None:
+    """Three tables of tab-separated lines, and their card: passages of about 350 characters, links in no order."""
+    draw = np.random.default_rng(0)
+    syllables = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
+    parts = np.array([" ".join("".join(draw.choice(syllables, 3)) for _ in range(10)) for _ in range(10_000)])  # of 69 characters
+    tables = {"queries": (questions, 1), "passages": (passages, 5)}
+    for table, (count, length) in tables.items():
+        with (folder / f"{table}.tsv").open("w") as file:
+            for start in range(0, count, LINES):
+                texts = draw.choice(parts, (min(LINES, count - start), length)).tolist()
+                file.writelines(f"{number}\t{' '.join(text)}\n" for number, text in enumerate(texts, start))
+    positives = draw.integers(0, passages, questions)
+    with (folder / "links.tsv").open("w") as file:
+        for lines in np.array_split(draw.permutation(questions * negatives), max(1, questions * negatives // LINES)):
+            owners = lines // negatives
+            triples = zip(owners.tolist(), positives[owners].tolist(), draw.integers(0, passages, len(lines)).tolist(), strict=True)
+            file.writelines(f"{query}\t{positive}\t{negative}\n" for query, positive, negative in triples)
+    text_table = {"columns": ["_id", "text"], "quotes": False}
+    link_table = {"columns": ["q", "p", "n"], "quotes": False, "query": "q", "passage": "p", "negative": "n"}
+    files = {table: {"files": [f"{table}.tsv"], **text_table} for table in tables}
+    _card(folder, "joined", **files, links={"files": ["links.tsv"], **link_table})
+
+
+def _measure_here(folder: Path, what: str) -> dict[str, float]:
+    """One measurement in this process: the "limit", the "stage" or a "join"."""
     began = time.monotonic()
-    facts: dict[str, Any] = {}
+    measured: dict[str, float] = {}
     if what == "limit":
         import datasets
 
         rows = datasets.load_dataset("parquet", data_files=str(folder / "rows.parquet"), split="train", streaming=True)
-        facts["rows"] = sum(len(batch["question"]) for batch in rows.iter(batch_size=1000))
+        measured["rows"] = sum(len(batch["question"]) for batch in rows.iter(batch_size=1000))
+    elif what == "join":
+        negatives = [len(row.negatives) for row in read_rows(find_card("./joined.md", folder)) if isinstance(row, Pair)]
+        measured |= {"rows": len(negatives), "negatives": sum(negatives)}
     else:
         store, settings = _project(folder, name="synthetic", evaluation=["./evaluation"])
-        download(settings, store, LogProgress())
-        record = units(settings)[0].result(store)
+        record = _prepared(settings, store)
         counts = record.facts["rows"]
         assert counts["read"] == counts["kept"] + sum(counts["rejected"].values())
         merged = sum(table["near"] for table in record.facts["merged"].values())
-        facts |= {"kept": counts["kept"], "rejected": counts["read"] - counts["kept"], "merged": merged}
+        measured |= {"kept": counts["kept"], "rejected": counts["read"] - counts["kept"], "merged": merged}
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    facts |= {
+    return measured | {
         "seconds": time.monotonic() - began,
         "processors": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
     }
-    print(json.dumps(facts))
+
+
+def _prepared(settings: Settings, store: Store) -> Record:
+    """The finished English tables of a project with one source."""
+    [unit] = units(settings)
+    do(settings, store, unit, LogProgress())
+    return unit.result(store)
 
 
 def _card(folder: Path, name: str, **front: object) -> None:
@@ -269,7 +313,7 @@ def _card(folder: Path, name: str, **front: object) -> None:
     (folder / f"{name}.md").write_text(f"---\n{content}---\n")
 
 
-def _project(folder: Path, name: str = "edited", **settings: object) -> tuple[Store, Any]:
+def _project(folder: Path, name: str = "edited", **settings: object) -> tuple[Store, Settings]:
     profile = folder / "profile.yaml"
     profile.write_text(yaml.safe_dump({"name": "benchmark", "sources": [f"./{name}.md"], "languages": ["de"], **settings}))
     return Store(str(folder / "store")), load_settings(str(profile))

@@ -16,11 +16,14 @@ import pyarrow as pa
 import rensa
 from numpy.typing import NDArray
 
+from parallel_qa.pipeline.database import Database, parquet_rows
 from parallel_qa.pipeline.english_words import NAME_OR_NUMBER
-from parallel_qa.pipeline.sources.staging import open_database
+from parallel_qa.pipeline.sources.grouping import with_lists
 from parallel_qa.pipeline.sources.words import Words
 
 SEED = 1
+_COMPARED = 10_000
+"""Pairs of texts that are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,9 @@ def bands(split: Words, nearness: Nearness) -> pa.Table:
     return pa.table({f"b{band}": pa.array(numbers[:, band], mask=empty) for band in range(nearness.bands)})
 
 
-def nearly_equal(text: str, other: str, nearness: Nearness, forms: tuple[str, str], answers: list[str]) -> bool:
-    """Whether `other` can stand for `text`: its runs are nearly the same, its names and numbers and the answers are.
-
-    `forms` are the two as comparable texts.
-    """
+def nearly_equal(text: str, other: str, nearness: Nearness, forms: tuple[str, str]) -> bool:
+    """Whether the runs of two texts are nearly the same, and their names and numbers are. `forms` are the two as comparable texts."""
     if set(_TELLING.findall(text)) != set(_TELLING.findall(other)):
-        return False
-    if any(answer in text and answer not in other for answer in answers if answer):
         return False
     one, two = (_run_set(form, nearness) for form in forms)
     return len(one & two) >= nearness.jaccard * len(one | two)
@@ -95,30 +93,28 @@ class Duplicates:
     positive passage is followed by its negatives among the mentions of passages.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is scratch space; `folder/queries.parquet` and `folder/passages.parquet` will hold the mentions."""
+    def __init__(self, folder: Path, purpose: str) -> None:
+        """`folder` is scratch space; `folder/queries.parquet` and `folder/passages.parquet` will hold the mentions.
+
+        `purpose` begins the message of the UserError that all methods raise where memory or disk do not suffice.
+        """
         self._folder = folder
-        self._database = open_database(folder)
+        self._database = Database(folder, purpose)
         for table, nearness in NEARNESS.items():
             columns = ", ".join(f"b{band} UBIGINT" for band in range(nearness.bands))
-            self._run(f"CREATE TABLE {table} (mention BIGINT, key UHUGEINT, {columns})")
-        self._run("CREATE TABLE rows (row BIGINT, position VARCHAR, passage BIGINT, negatives INTEGER, answer VARCHAR)")
+            self._database.run(f"CREATE TABLE {table} (mention BIGINT, key UHUGEINT, {columns})")
+        self._database.run("CREATE TABLE rows (row BIGINT, position VARCHAR, passage BIGINT, negatives INTEGER, answer VARCHAR)")
 
     def add(self, table: str, start: int, forms: pa.Array, split: Words) -> None:
         """Add a batch of mentions of `table`, the first of which has the number `start`; `forms` are comparable texts."""
         numbers = bands(split, NEARNESS[table])
         mentions = np.arange(start, start + len(forms))
         batch = pa.table({"mention": mentions, "form": forms, **{name: numbers[name] for name in numbers.column_names}})
-        self._insert(table, f"SELECT mention, md5_number(form), {', '.join(numbers.column_names)} FROM batch", batch)
+        self._database.insert(table, batch, f"mention, md5_number(form), {', '.join(numbers.column_names)}")
 
     def add_rows(self, rows: pa.Table) -> None:
         """Add rows: `row`, `position`, `passage` (the mention of its positive), `negatives` (how many follow), `answer`."""
-        self._insert("rows", "SELECT row, position, passage, negatives, answer FROM batch", rows)
-
-    def _insert(self, table: str, select: str, batch: pa.Table) -> None:
-        self._database.register("batch", batch)
-        self._run(f"INSERT INTO {table} {select}")
-        self._database.unregister("batch")
+        self._database.insert("rows", rows, "row, position, passage, negatives, answer")
 
     def resolve(self) -> None:
         """Find out which mentions are one text, and which rows are one link. Call it once, after all `add`s."""
@@ -127,62 +123,70 @@ class Duplicates:
         self._resolve_links()
 
     def _resolve_texts(self, table: str) -> None:
-        self._run(f"CREATE TABLE {table}_first AS SELECT key, min(mention) AS first FROM {table} GROUP BY key")
-        self._run(f"CREATE TABLE {table}_same AS SELECT mention, first FROM {table} JOIN {table}_first USING (key)")
-        self._run(f"CREATE TABLE {table}_candidates (mention BIGINT, other BIGINT)")
-        self._run(f"CREATE TABLE {table}_unique AS SELECT * FROM {table} WHERE mention IN (SELECT first FROM {table}_first)")
+        self._database.run(f"CREATE TABLE {table}_first AS SELECT key, min(mention) AS first FROM {table} GROUP BY key")
+        self._database.run(f"CREATE TABLE {table}_same AS SELECT mention, first FROM {table} JOIN {table}_first USING (key)")
+        self._database.run(f"CREATE TABLE {table}_candidates (mention BIGINT, other BIGINT)")
+        self._database.run(f"CREATE TABLE {table}_unique AS SELECT * FROM {table} WHERE mention IN (SELECT first FROM {table}_first)")
         for band in range(NEARNESS[table].bands):
             # Every text of a bucket is compared with the bucket's first: linear, where all pairs would be quadratic.
-            self._run(
+            self._database.run(
                 f"""INSERT INTO {table}_candidates
                 SELECT mention, other FROM {table}_unique
                 JOIN (SELECT b{band}, min(mention) AS other FROM {table}_unique GROUP BY b{band} HAVING count(*) > 1) USING (b{band})
                 WHERE mention <> other"""
             )
-        self._run(f"DROP TABLE {table}_unique")
-        self._run(f"CREATE TABLE {table}_near (mention BIGINT, other BIGINT)")
-        for batch in self._near(table):
-            self._insert(f"{table}_near", "SELECT mention, other FROM batch", batch)
+        self._database.run(f"DROP TABLE {table}_unique")
+        self._database.run(f"CREATE TABLE {table}_near (mention BIGINT, other BIGINT)")
+        for batch in self._nearly_equal(table):
+            self._database.insert(f"{table}_near", batch)
+        if table == "passages":
+            self._keep_answers()
         # What is merged stands for nothing else: no chains of ever less similar texts.
-        self._run(f"DELETE FROM {table}_near WHERE other IN (SELECT mention FROM {table}_near)")
-        self._run(
+        self._database.run(f"DELETE FROM {table}_near WHERE other IN (SELECT mention FROM {table}_near)")
+        self._database.run(
             f"""CREATE TABLE {table}_root AS SELECT same.mention AS mention, coalesce(near.root, same.first) AS root,
             near.root IS NOT NULL AS near FROM {table}_same AS same
             LEFT JOIN (SELECT mention, min(other) AS root FROM {table}_near GROUP BY mention) AS near ON near.mention = same.first"""
         )
 
-    def _near(self, table: str) -> Iterator[pa.Table]:
+    def _nearly_equal(self, table: str) -> Iterator[pa.Table]:
         """The candidates that are nearly equal."""
-        file = self._folder / f"{table}.parquet"
-        answers = f"""SELECT same.first AS mention, list(DISTINCT answer) AS answers FROM rows
-            JOIN {table}_same AS same ON same.mention = rows.passage
-            WHERE same.first IN (SELECT mention FROM {table}_candidates) GROUP BY same.first"""
-        no_answers = "SELECT NULL::BIGINT AS mention, NULL::VARCHAR[] AS answers WHERE false"
+        texts = parquet_rows(self._folder / f"{table}.parquet")
         nearness = NEARNESS[table]
-        for batch in self._read(
+        # Titles are compared here: as a condition, DuckDB would join all texts of one title first.
+        for batch in self._database.read(
             f"""SELECT c.mention, c.other, a.text AS text, b.text AS other_text, a.form AS form, b.form AS other_form,
-            a.title_form = b.title_form AS same_title, answers
+            a.title_form = b.title_form AS same_title
             FROM (SELECT DISTINCT mention, other FROM {table}_candidates) AS c
-            JOIN read_parquet('{file}') AS a ON a.mention = c.mention
-            JOIN read_parquet('{file}') AS b ON b.mention = c.other
-            LEFT JOIN ({answers if table == "passages" else no_answers}) AS known ON known.mention = c.mention"""
+            JOIN {texts} AS a ON a.mention = c.mention JOIN {texts} AS b ON b.mention = c.other""",
+            _COMPARED,
         ):
-            kept = [
+            near = [
                 row
                 for row in batch.to_pylist()
-                if row["same_title"]
-                and nearly_equal(row["text"], row["other_text"], nearness, (row["form"], row["other_form"]), row["answers"] or [])
+                if row["same_title"] and nearly_equal(row["text"], row["other_text"], nearness, (row["form"], row["other_form"]))
             ]
-            yield pa.table({name: pa.array([row[name] for row in kept], pa.int64()) for name in ("mention", "other")})
+            yield pa.table({name: pa.array([row[name] for row in near], pa.int64()) for name in ("mention", "other")})
+
+    def _keep_answers(self) -> None:
+        """Leave out passages that hold an answer to one of their questions which the passage that would stand for them does not."""
+        texts = parquet_rows(self._folder / "passages.parquet")
+        self._database.run(
+            f"""CREATE TABLE answer_lost AS SELECT DISTINCT near.mention AS mention, near.other AS other FROM passages_near AS near
+            JOIN passages_same AS same ON same.first = near.mention JOIN rows ON rows.passage = same.mention
+            JOIN {texts} AS a ON a.mention = near.mention JOIN {texts} AS b ON b.mention = near.other
+            WHERE answer <> '' AND contains(a.text, answer) AND NOT contains(b.text, answer)"""
+        )
+        self._database.run("DELETE FROM passages_near WHERE (mention, other) IN (SELECT mention, other FROM answer_lost)")
 
     def _resolve_links(self) -> None:
-        self._run(
+        self._database.run(
             """CREATE TABLE links AS SELECT row, q.root AS query, p.root AS passage, q.near OR p.near AS near FROM rows
             JOIN queries_root AS q ON q.mention = row JOIN passages_root AS p ON p.mention = rows.passage"""
         )
-        self._run("CREATE TABLE firsts AS SELECT query, passage, min(row) AS row FROM links GROUP BY query, passage")
+        self._database.run("CREATE TABLE firsts AS SELECT query, passage, min(row) AS row FROM links GROUP BY query, passage")
         # A negative that answers the query after all is none.
-        self._run(
+        self._database.run(
             """CREATE TABLE hard AS SELECT firsts.row AS row, p.root AS passage, min(p.mention) AS place
             FROM (SELECT row, unnest(range(passage + 1, passage + 1 + negatives)) AS mention FROM rows WHERE negatives > 0) AS following
             JOIN firsts ON firsts.row = following.row JOIN passages_root AS p ON p.mention = following.mention
@@ -193,34 +197,39 @@ class Duplicates:
             ("queries", "SELECT DISTINCT query FROM firsts"),
             ("passages", "SELECT passage FROM firsts UNION SELECT passage FROM hard"),
         ):
-            self._run(f"CREATE TABLE {table}_row AS SELECT root, row_number() OVER (ORDER BY root) - 1 AS number FROM ({used}) AS t(root)")
+            self._database.run(
+                f"CREATE TABLE {table}_row AS SELECT root, row_number() OVER (ORDER BY root) - 1 AS number FROM ({used}) AS t(root)"
+            )
 
     def roots(self, table: str) -> Iterator[pa.RecordBatch]:
         """The mentions that stand for all, in order: the rows of the finished table. One column, `mention`."""
-        yield from self._read(f"SELECT root AS mention FROM {table}_row ORDER BY root")
+        yield from self._database.read(f"SELECT root AS mention FROM {table}_row ORDER BY root")
 
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """`mention` (the row), `query_row`, `passage_row` and `negative_rows` of each link, in the order of the rows."""
-        yield from self._read(
-            """SELECT firsts.row AS mention, q.number AS query_row, p.number AS passage_row, coalesce(n.rows, []) AS negative_rows
+        links = self._database.read(
+            """SELECT firsts.row AS mention, q.number AS query_row, p.number AS passage_row
             FROM firsts JOIN queries_row AS q ON q.root = firsts.query JOIN passages_row AS p ON p.root = firsts.passage
-            LEFT JOIN (
-                SELECT hard.row AS row, list(number ORDER BY place) AS rows
-                FROM hard JOIN passages_row ON root = hard.passage GROUP BY hard.row
-            ) AS n ON n.row = firsts.row
             ORDER BY firsts.row"""
         )
+        negatives = self._database.read(
+            """SELECT hard.row AS key, number AS value FROM hard JOIN passages_row ON root = hard.passage ORDER BY hard.row, place"""
+        )
+        yield from with_lists(links, "mention", negatives, "negative_rows", pa.int64())
 
     def answers(self) -> Iterator[pa.RecordBatch]:
         """`answers`, sorted, of each passage's questions, row by row of the finished table."""
-        yield from self._read(
-            """SELECT coalesce(list(DISTINCT answer ORDER BY answer) FILTER (WHERE answer <> ''), []) AS answers FROM passages_row
-            LEFT JOIN firsts ON firsts.passage = root LEFT JOIN rows ON rows.row = firsts.row GROUP BY number ORDER BY number"""
+        passages = self._database.read("SELECT number FROM passages_row ORDER BY number")
+        answers = self._database.read(
+            """SELECT DISTINCT number AS key, answer AS value FROM passages_row
+            JOIN firsts ON firsts.passage = root JOIN rows ON rows.row = firsts.row WHERE answer <> '' ORDER BY key, value"""
         )
+        for batch in with_lists(passages, "number", answers, "answers", pa.string()):
+            yield batch.select(["answers"])
 
     def repeated(self) -> Iterator[pa.RecordBatch]:
         """`mention` (the row), `reason` and `first` (the position of the row it repeats) of the rows that are no new link, in order."""
-        yield from self._read(
+        yield from self._database.read(
             """SELECT links.row AS mention, CASE WHEN near THEN 'near_duplicate' ELSE 'duplicate' END AS reason,
             rows.position AS first FROM links JOIN firsts USING (query, passage) JOIN rows ON rows.row = firsts.row
             WHERE links.row <> firsts.row ORDER BY links.row"""
@@ -228,19 +237,8 @@ class Duplicates:
 
     def merged(self) -> dict[str, dict[str, int]]:
         """For each table how many different texts stand for one another: equal up to case and punctuation, or nearly equal."""
-        counts = {}
-        for table in NEARNESS:
-            near = self._database.execute(f"SELECT count(DISTINCT mention) FROM {table}_near").fetchone()
-            counts[table] = {"near": near[0] if near else 0}
-        return counts
+        return {table: {"near": self._database.count(f"SELECT count(DISTINCT mention) FROM {table}_near")} for table in NEARNESS}
 
     def close(self) -> None:
+        """Give back what is held in memory."""
         self._database.close()
-
-    def _read(self, query: str) -> Iterator[pa.RecordBatch]:
-        # A cursor of its own: what is written meanwhile would end the reading of a shared one.
-        with self._database.cursor() as cursor:
-            yield from cursor.sql(query).to_arrow_reader(50_000)
-
-    def _run(self, statement: str) -> None:
-        self._database.execute(statement)

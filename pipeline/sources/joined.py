@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from parallel_qa.pipeline.database import Database, parquet_rows
 from parallel_qa.pipeline.sources.card import Card, LinkTable, TextTable
+from parallel_qa.pipeline.sources.grouping import first_of_each
 from parallel_qa.pipeline.sources.mapping import MalformedError, Raw, columns, reader
 from parallel_qa.pipeline.sources.reading import raw_rows
 from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
@@ -165,17 +166,17 @@ def _id(value: Any) -> str | None:
 
 
 def _find_needed_passages(database: Database) -> None:
-    """Make the table `needed`: for each pair its positive passage as number 0, and its negatives as 1, 2, 3 …"""
+    """Make the table `needed`: for each pair (the place of its first link) its positive passage, then its negatives in order."""
+    database.run("CREATE TABLE needed AS SELECT place AS pair, -1::BIGINT AS place, passage AS id FROM pairs")
     database.run(
-        """CREATE TABLE negatives AS SELECT pairs.place AS pair, negative, min(links.place) AS place
+        """CREATE TABLE negatives AS SELECT pairs.place AS pair, min(links.place) AS place, negative AS id
         FROM links JOIN pairs ON pairs.query = links.query AND pairs.passage = links.passage
         WHERE negative IS NOT NULL GROUP BY pairs.place, negative"""
     )
-    database.run(
-        f"""CREATE TABLE needed AS SELECT place AS pair, 0 AS number, passage AS id FROM pairs UNION ALL
-        SELECT pair, row_number() OVER (PARTITION BY pair ORDER BY place) AS number, negative AS id FROM negatives
-        QUALIFY number <= {MAX_NEGATIVES}"""
-    )
+    # row_number() OVER would say which are the first as well, but keeps its partitions in memory.
+    negatives = database.read("SELECT pair, place, id FROM negatives ORDER BY pair, place")
+    for batch in first_of_each(negatives, "pair", MAX_NEGATIVES):
+        database.insert("needed", pa.Table.from_batches([batch]))
 
 
 def _pairs(database: Database) -> Rows:
@@ -186,7 +187,7 @@ def _pairs(database: Database) -> Rows:
     )
     passages = database.read(
         """SELECT pair, needed.id AS id, title, text
-        FROM needed LEFT JOIN passages ON passages.id = needed.id ORDER BY pair, number""",
+        FROM needed LEFT JOIN passages ON passages.id = needed.id ORDER BY pair, place""",
         _READ,
     )
     by_pair = itertools.groupby(rows_of(passages), key=lambda row: row["pair"])

@@ -127,7 +127,7 @@ class _Source:
         self.queries = Staged(self.scratch / "queries.parquet", pa.schema([_NUMBER, *_TEXT_ROWS]))
         self.passages = Staged(self.scratch / "passages.parquet", pa.schema([_NUMBER, *_TEXT_ROWS]))
         self.links = Staged(self.scratch / "links.parquet", pa.schema([_NUMBER, *_LINK_ROWS]))
-        self.duplicates = Duplicates(self.scratch)
+        self.duplicates = Duplicates(self.scratch, f"{self.card.path}: finding duplicates")
 
     def read(self, progress: Progress, name: str) -> Iterator[pa.Table]:
         """Read all rows; yields those that are set aside."""

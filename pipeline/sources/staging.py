@@ -7,13 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-MEMORY = "512MB"
-"""What a database may use before it writes to disk."""
 
 Item = TypeVar("Item")
 
@@ -23,17 +19,6 @@ def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
-
-
-def open_database(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A new database in `folder`, which writes there what is too much for a fixed share of memory."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "temp_directory": str(folder / "spill"),
-        "threads": 2,
-        "autoinstall_known_extensions": False,
-    }
-    return duckdb.connect(str(folder / "scratch.duckdb"), config=config)
 
 
 class Staged:

@@ -110,7 +110,7 @@ def test_what_was_merged_stands_for_nothing(project: Project, store: Store) -> N
     for pair, text in zip(tables["pairs"], texts, strict=True):
         stands = kept[pair["passage_row"]]
         forms = tuple(comparable(pa.array([text, stands])).to_pylist())
-        assert stands == text or nearly_equal(text, stands, NEARNESS["passages"], forms, [])  # directly, not over a third
+        assert stands == text or nearly_equal(text, stands, NEARNESS["passages"], forms)  # directly, not over a third
 
 
 def test_negatives_are_rows_and_no_positives(project: Project, store: Store) -> None:
