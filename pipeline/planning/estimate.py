@@ -14,7 +14,7 @@ from parallel_qa.pipeline.filters import filter as filtering
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.planning import loads
 from parallel_qa.pipeline.planning.amounts import Amount, Texts, amount_of_card, amount_of_record
-from parallel_qa.pipeline.planning.constants import CORE_SECONDS, SENTENCE_CHARACTERS, TOKENS_PER_SECOND
+from parallel_qa.pipeline.planning.constants import CORE_MICROSECONDS, SENTENCE_CHARACTERS, TOKENS_PER_SECOND
 from parallel_qa.pipeline.planning.loads import Load, Released, Sentences
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.sources.training import TrainingSource
@@ -381,4 +381,4 @@ def _has_step(source: TrainingSource, step: str, codes: Sequence[str]) -> bool:
 def _hours(step: str, load: Load, rate: Rate) -> float | None:
     if step.startswith("translate"):
         return load.tokens / rate.tokens_per_second / 3600
-    return load.core_seconds / 3600 if step in CORE_SECONDS else None
+    return load.core_seconds / 3600 if step in CORE_MICROSECONDS else None

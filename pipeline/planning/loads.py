@@ -12,7 +12,7 @@ from parallel_qa.pipeline.planning.constants import (
     CACHE_PAIR_BYTES,
     CACHE_TEXT_BYTES,
     CHARACTERS_PER_TOKEN,
-    CORE_SECONDS,
+    CORE_MICROSECONDS,
     FILE_BYTES,
     ROW_BYTES,
     SCRATCH_ROW_BYTES,
@@ -81,7 +81,12 @@ def prepared(amount: Amount, shard_rows: int, keys: bool) -> Load:
     files = queries + 2 * passages + math.ceil(max(amount.pairs, 1) / shard_rows) + 1 + (queries + passages if keys else 0)
     size = _texts_bytes(amount, "english", 1.0) + amount.pairs * ROW_BYTES["pairs", ""]
     return Load(
-        1, 1, files + 1, size + files * FILE_BYTES["english"] + FILE_BYTES["record"], 0, _core_seconds("prepare", amount.characters)
+        1,
+        1,
+        files + 1,
+        size + files * FILE_BYTES["english"] + FILE_BYTES["record"],
+        0,
+        _core_seconds("prepare", amount.pairs, _characters_of_rows(amount)),
     )
 
 
@@ -97,7 +102,7 @@ def segmented(texts: Texts, code: str, most: int) -> Load:
     files = 1 + len(list(sentence_files(texts, most)))
     size = texts.sentences * ROW_BYTES["segments", ""] + texts.characters * STORED_BYTES * stored_ratio(code)
     size += files * FILE_BYTES["segments"] + FILE_BYTES["record"]
-    return Load(1, 1, files + 1, size, 0, _core_seconds("segment", texts.characters))
+    return Load(1, 1, files + 1, size, 0, _core_seconds("segment", texts.rows, texts.characters))
 
 
 def sentence_files(texts: Texts, most: int) -> Iterator[Sentences]:
@@ -147,30 +152,28 @@ def _translations(sentences: Sentences, ratio: float) -> tuple[int, float]:
 def scored(texts: Texts, code: str, back_share: float) -> Load:
     """The scores of a shard in a language."""
     size = texts.rows * ROW_BYTES["scored", texts.table] + texts.characters * STORED_BYTES * (stored_ratio(code) + back_share)
-    return Load(1, 1, 2, size + FILE_BYTES["scored"] + FILE_BYTES["record"], 0, _core_seconds("filter", texts.characters))
+    return Load(1, 1, 2, size + FILE_BYTES["scored"] + FILE_BYTES["record"], 0, _core_seconds("filter", texts.rows, texts.characters))
 
 
 def compared(texts: Texts, languages: int) -> Load:
     """The comparison of a shard's languages."""
     size = languages * (texts.rows * ROW_BYTES["compared", texts.table] + FILE_BYTES["compared"]) + FILE_BYTES["record"]
-    return Load(1, 1, languages + 1, size, 0, _core_seconds("compare", texts.characters * languages))
+    return Load(1, 1, languages + 1, size, 0, _core_seconds("compare", texts.rows * languages, texts.characters * languages))
 
 
 def released(sources: Sequence[Released], languages: Sequence[str], settings: ReleaseSettings) -> Load:
     """A release of sources in English and `languages`, as though nothing were rejected and no text stood in two sources."""
     files = _blocks(sources, settings) * (1 + 2 * (1 + 2 * len(languages)))
-    size = files * float(FILE_BYTES["released"])
-    characters = 0.0
+    size, core_seconds = files * float(FILE_BYTES["released"]), 0.0
     for source in sources:
-        size += source.amount.pairs * ROW_BYTES["released pairs", ""]
-        for code in (ENGLISH.code, *languages):
-            if code in source.languages:
-                size += _texts_bytes(source.amount, "released", stored_ratio(code))
-                characters += source.amount.characters
-            else:  # English, or the ids of texts that are not there
-                size += _texts_bytes(source.amount, "released English", 1.0 if code == ENGLISH.code else 0.0)
-    characters += sum(source.amount.characters for source in sources)
-    return Load(0, 0, files + _FILES_OF_RELEASE, size, 0, _core_seconds("publish", characters))
+        amount, translated = source.amount, [code for code in languages if code in source.languages]
+        size += amount.pairs * ROW_BYTES["released pairs", ""] + _texts_bytes(amount, "released English", 1.0)
+        size += sum(_texts_bytes(amount, "released", stored_ratio(code)) for code in translated)
+        # In a language that the source does not have, its texts are rows of ids.
+        size += (len(languages) - len(translated)) * _texts_bytes(amount, "released English", 0.0)
+        tables = 1 + len(translated)
+        core_seconds += _core_seconds("publish", amount.rows * tables, amount.characters * tables)
+    return Load(0, 0, files + _FILES_OF_RELEASE, size, 0, core_seconds)
 
 
 def cache_bytes(sources: Sequence[Released], languages: Sequence[str]) -> float:
@@ -207,5 +210,11 @@ def _texts_bytes(amount: Amount, kind: str, ratio: float) -> float:
     return sum(texts.rows * ROW_BYTES[kind, table] for table, texts in amount.texts.items()) + amount.characters * STORED_BYTES * ratio
 
 
-def _core_seconds(step: str, characters: float) -> float:
-    return CORE_SECONDS[step] * characters / 1e6
+def _characters_of_rows(amount: Amount) -> float:
+    """Characters of the rows of a source as they are read: of each pair its question and its passage."""
+    return sum(amount.pairs * texts.characters / max(texts.rows, 1) for texts in amount.texts.values())
+
+
+def _core_seconds(step: str, texts: int, characters: float) -> float:
+    of_text, of_character = CORE_MICROSECONDS[step]
+    return (of_text * texts + of_character * characters) / 1e6

@@ -169,7 +169,7 @@ def test_of_a_card_that_says_how_much_there_is(project: Project, store: Store) -
     assert made.store.tokens == pytest.approx(4 * CHARACTERS / 4.2)
     assert made.rate == Rate(TOKENS_PER_SECOND, "published")
     assert made.gpu_hours == pytest.approx(4 * CHARACTERS / 4.2 / 9_300 / 3600)
-    assert made.filter_hours == pytest.approx(2 * CHARACTERS * (2.3 + 0.56) / 1e6 / 3600)
+    assert made.filter_hours == pytest.approx(2 * (37_000 * (167 + 21) + CHARACTERS * (0.69 + 0.4)) / 1e6 / 3600)
     assert made.release.files == 1 + 2 * (1 + 2 * 2) + 3  # one block: pairs; in three languages texts, in two the rejected; three more
     utf8 = 1 + 1.12 + 1.58
     assert made.cache_bytes == pytest.approx(26_000 * 73 + 37_000 * 3 * 8 + CHARACTERS * utf8)
