@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any, cast
 from uuid import UUID
@@ -50,22 +51,25 @@ def run_stage(stage: str, plan: Plan, threads: int = THREADS, part: str = "1/1",
     """Run a stage of `plan`.
 
     `runner` says where its units run: "threads", "processes" (one for each core), "dask" or "ray"; "auto" takes processes for
-    steps that keep Python busy, where there is much to do. `part` is a worker's share, see `work.run_step`.
+    steps that keep Python busy, where there is much to do. `part` is a worker's share, see `work.run_step`. Raises UserError
+    where there is no such runner or part, before anything is done.
     """
     worker = part_of_work(part)
     outcome = Outcome()
-    for step in plan.steps(stage):
-        outcome += run_step(step, worker, plan.inventory, _in_tasks(plan, runner, threads))
+    with _Runners(runner, threads) as runners:
+        for step in plan.steps(stage):
+            outcome += run_step(step, worker, plan.inventory, _in_tasks(plan, runners))
     return outcome
 
 
 def run_one_step(step: Step, plan: Plan) -> Outcome:
     """Run a step that belongs to no stage."""
-    return run_step(step, (1, 1), plan.inventory, _in_tasks(plan, "auto", THREADS))
+    with _Runners("auto", THREADS) as runners:
+        return run_step(step, (1, 1), plan.inventory, _in_tasks(plan, runners))
 
 
-def _in_tasks(plan: Plan, runner: str, threads: int) -> Run:
-    """Does units as tasks in a runner of their own; a progress artifact counts them.
+def _in_tasks(plan: Plan, runners: _Runners) -> Run:
+    """Does units as tasks; a progress artifact counts them.
 
     Raises the error of the first unit that failed, once the others have ended.
     """
@@ -75,13 +79,12 @@ def _in_tasks(plan: Plan, runner: str, threads: int) -> Run:
             return
         artifact = cast(UUID, create_progress_artifact(0.0, description=f"{step.name}: {len(units)} of {len(step.units)} units to do"))
         errors = []
-        with _runner(runner, step, units, threads) as chosen:
-            for count, (unit, error) in enumerate(_outcomes(chosen, step, plan, units), 1):
-                if error is None:
-                    plan.inventory.add(unit)
-                else:
-                    errors.append(error)
-                update_progress_artifact(artifact, 100.0 * count / len(units))
+        for count, (unit, error) in enumerate(_outcomes(runners.started_for(step, units), step, plan, units), 1):
+            if error is None:
+                plan.inventory.add(unit)
+            else:
+                errors.append(error)
+            update_progress_artifact(artifact, 100.0 * count / len(units))
         if errors:
             raise errors[0]
 
@@ -107,11 +110,39 @@ def _outcomes(runner: Runner, step: Step, plan: Plan, units: Sequence[Unit]) -> 
             yield unit, error
 
 
-def _runner(name: str, step: Step, units: Sequence[Unit], threads: int) -> Runner:
+class _Runners:
+    """The runners of a stage, each started when a step first needs it, so that processes keep the models that they have loaded."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        """Raises UserError where there is no runner of that name, or its extra is not installed."""
+        self._name, self._threads = name, threads
+        self._started: dict[str, Runner] = {}
+        self._stack = ExitStack()
+        if name != "auto":
+            _runner(name, threads)
+
+    def __enter__(self) -> _Runners:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def started_for(self, step: Step, units: Sequence[Unit]) -> Runner:
+        """The runner for units of a step."""
+        name = _fitting(step, units) if self._name == "auto" else self._name
+        if name not in self._started:
+            self._started[name] = self._stack.enter_context(_runner(name, self._threads))
+        return self._started[name]
+
+
+def _fitting(step: Step, units: Sequence[Unit]) -> str:
+    """The name of the runner that does units of a step soonest."""
+    texts = sum(max((file.rows for file in unit.files.values()), default=0) for unit in units)
+    return "processes" if step.keeps_python_busy and texts >= _WORTH_PROCESSES and len(units) > 1 else "threads"
+
+
+def _runner(name: str, threads: int) -> Runner:
     """The runner of a name; raises UserError where there is none, or its extra is not installed."""
-    if name == "auto":
-        texts = sum(max((file.rows for file in unit.files.values()), default=0) for unit in units)
-        name = "processes" if step.keeps_python_busy and texts >= _WORTH_PROCESSES and len(units) > 1 else "threads"
     if name == "threads":
         return cast(Runner, ThreadPoolTaskRunner(max_workers=threads))
     if name == "processes":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from parallel_qa.flows.filter import filter_texts
-from parallel_qa.flows.prepare import download
+from parallel_qa.flows.prepare import prepare
 from parallel_qa.flows.publish import publish
 from parallel_qa.flows.refresh import refresh
 from parallel_qa.flows.translate import translate
@@ -28,23 +29,34 @@ def test_refresh_runs_all_stages_and_then_only_what_is_new(project: Project, tmp
     project.source("questions", [ALDO])
     profile, store = str(project.profile()), str(tmp_path / "store")
     first = refresh(profile, store)
-    # one source, one segmentation; for each of two languages a translation and two tables of scores; each table compared
-    assert first.outcome == Outcome(done=1 + 1 + 2 + 4 + 2)
+    # one source, its two tables split; for each of two languages a translation and two tables of scores; each table compared
+    assert first.outcome == Outcome(done=1 + 2 + 2 + 4 + 2)
     assert first.release.new
     second = refresh(profile, store)
-    assert second.outcome == Outcome(skipped=10)
+    assert second.outcome == Outcome(skipped=11)
     assert second.release == publish_stage(project.settings(), Store(store))
     assert not second.release.new
     third = refresh(str(project.profile(languages=["de", "ar", "es"])), store)
-    assert third.outcome == Outcome(done=3 + 2, skipped=8)
+    assert third.outcome == Outcome(done=3 + 2, skipped=9)
     assert third.release.path != first.release.path
+
+
+def test_refresh_in_processes_makes_the_same_release(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO, HINTU])
+    profile = str(project.profile(languages=["de"]))
+    here, there = (refresh(profile, str(tmp_path / runner), runner) for runner in ("threads", "processes"))
+    assert here == there
+    assert not refresh(profile, str(tmp_path / "processes"), "processes").release.new
+    with pytest.raises(UserError, match="runner: 'spark' is none of threads, processes, dask, ray"):
+        refresh(profile, str(tmp_path / "none"), "spark")
+    assert list((tmp_path / "none").iterdir()) == []
 
 
 def test_each_stage_is_a_flow_of_its_own_and_gives_what_refresh_gives(project: Project, tmp_path: Path) -> None:
     project.source("questions", [ALDO, HINTU])
     profile = str(project.profile())
     apart, together = str(tmp_path / "apart"), str(tmp_path / "together")
-    download(profile, apart)
+    prepare(profile, apart)
     translate(profile, apart)
     filter_texts(profile, apart)
     release = publish(profile, apart)
@@ -68,26 +80,24 @@ def test_progress_and_counts_are_artifacts(project: Project, tmp_path: Path) -> 
     counts = release.manifest["sources"]["questions"]["languages"]["tur_Latn"]["pairs"]
     assert json.loads(kept["data"]) == [{"source": "questions", "language": "tur_Latn", "read": counts["read"], "kept": counts["kept"]}]
     progress = [artifact for artifact in artifacts if artifact["type"] == "progress"]
-    assert {artifact["description"].split(":")[0] for artifact in progress[:5]} == {"download", "segment", "translate", "filter", "compare"}
-    assert all(artifact["data"] == 100.0 for artifact in progress[:4])
+    assert {artifact["description"].split(":")[0] for artifact in progress[:5]} == {"prepare", "segment", "translate", "filter", "compare"}
+    assert all(artifact["data"] == 100.0 for artifact in progress[:5])
 
 
 def test_a_corrupt_shard_stops_the_run_and_deleting_its_folder_mends_it(project: Project, tmp_path: Path) -> None:
     project.source("questions", [ALDO])
     profile, store = str(project.profile()), tmp_path / "store"
     good = refresh(profile, str(store)).release
-    (damaged,) = store.glob("translated/deu_Latn/questions/00000/*/sentences/00000.parquet")
+    damaged = min(store.glob("translated/deu_Latn/questions/00000/*/queries/*/*.parquet"))
     damaged.write_bytes(b"PAR1 rubbish")
     for scored in store.glob("scored/deu_Latn/**/record.json"):
         scored.unlink()
-    with pytest.raises(UserError, match=r"sentences/00000\.parquet is damaged \(its checksum is wrong\): delete its folder and run again"):
+    with pytest.raises(UserError, match=r"queries/00000/00000-[0-9a-f]{8}\.parquet is damaged .*: delete its folder and run again"):
         refresh(profile, str(store))
-    for file in damaged.parent.parent.rglob("*"):
-        if file.is_file():
-            file.unlink()
+    shutil.rmtree(damaged.parent.parent.parent)
     again = refresh(profile, str(store)).release
     assert again == type(good)(good.path, False, again.manifest)
-    assert pq.read_table(damaged).num_rows == 3
+    assert pq.read_table(damaged).num_rows == 1
 
 
 def test_filtering_in_processes_makes_the_same_scores(project: Project, tmp_path: Path) -> None:
@@ -95,7 +105,7 @@ def test_filtering_in_processes_makes_the_same_scores(project: Project, tmp_path
     profile = str(project.profile())
     stores = [Store(str(tmp_path / name)) for name in ("threads", "processes")]
     for store in stores:
-        download(profile, store.url)
+        prepare(profile, store.url)
         translate(profile, store.url)
         assert filter_texts(profile, store.url, store.url.rsplit("/", 1)[-1]) == Outcome(done=6)
     first, second = ({record.path: record.checksum for record in store.records("scored")} for store in stores)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def test_every_file_with_sentences_is_in_one_pack_in_order_and_no_pack_is_too_la
     sizes = [[file.rows for file in pack.files.values()] for pack in packs]
     assert all(sum(size) <= most or len(size) == 1 for size in sizes)
     # none could have taken the first file of the next one
-    assert all(sum(size) + following[0] > most for size, following in zip(sizes, sizes[1:], strict=False))
+    assert all(sum(size) + following[0] > most for size, following in itertools.pairwise(sizes))
 
 
 def test_sentences_that_several_packs_have_are_a_shard_of_their_own() -> None:
