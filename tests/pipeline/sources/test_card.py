@@ -7,6 +7,7 @@ import pytest
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.settings import EVALUATION, HOUSE, load_settings
 from parallel_qa.pipeline.sources.card import JOIN_VERSION, load_card, shipped_cards
+from parallel_qa.pipeline.sources.training import training_sources
 from tests.project import Project
 
 GOOD = {"format": "squad", "files": ["questions.json"], "licence": "CC0-1.0"}
@@ -131,12 +132,10 @@ def test_a_card_of_joined_tables_knows_how_they_are_joined(project: Project) -> 
 
 
 def test_the_cards_of_the_paper_say_how_large_they_are() -> None:
-    settings = load_settings("paper")
-    cards = {card.name: card for card in (load_card(settings, name) for name in settings.sources)}
-    for card in cards.values():
-        assert card.size is not None
-        pairs, queries, passages, sentences = card.size.pairs, card.size.queries, card.size.passages, card.size.sentences
-        assert pairs and queries and passages and sentences
+    sources = {source.name: source for source in training_sources(load_settings("paper"))}
+    for source in sources.values():
+        assert source.card.size is not None
+        pairs, queries, passages, sentences = (getattr(source.card.size, name) for name in ("pairs", "queries", "passages", "sentences"))
         assert queries <= pairs and passages <= 2 * pairs and sentences >= queries
-    assert {name for name, card in cards.items() if not card.target_languages(settings.languages)} == {"mfaq", "mr-tydi"}
-    assert len(cards["mmarco"].target_languages(settings.languages)) == 6
+    assert {name for name, source in sources.items() if not source.languages} == {"mfaq", "mr-tydi"}
+    assert len(sources["mmarco"].languages) == 6

@@ -5,9 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from parallel_qa.pipeline.planning.stages import prepare
 from parallel_qa.pipeline.sources.cleaning import comparable
 from parallel_qa.pipeline.sources.duplicates import NEARNESS, bands, nearly_equal
-from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import Store, parquet_bytes
 from tests.project import Project
@@ -26,7 +27,7 @@ def rows_of(project: Project, store: Store, rows: list[dict[str, object]], **cle
     fields = {name: name for name in ("query", "passage", "title", "answer", "negatives") if name in rows[0]}
     project.card("questions", files=["rows.parquet"], rows=fields, licence="CC0-1.0")
     settings = project.settings(cleaning={"language": False, **cleaning})
-    download(settings, store)
+    prepare(settings, store)
     record = units(settings)[0].result(store)
     return {table: store.read_tables(record, table).to_pylist() for table in ("queries", "passages", "pairs", "rejected")}, record.facts
 

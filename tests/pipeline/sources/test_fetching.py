@@ -14,10 +14,11 @@ from tenacity import wait_none
 
 import parallel_qa.pipeline.hub
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.planning.stages import prepare
 from parallel_qa.pipeline.settings import Environment
 from parallel_qa.pipeline.sources.card import load_card
 from parallel_qa.pipeline.sources.fetching import identity, local_files
-from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.store import Store, sha256_of
 from tests.project import Project, article
 
@@ -87,7 +88,7 @@ def test_a_file_is_downloaded_once(project: Project, server: Server, store: Stor
     before = len(server.requests)
     fetched(project, server.url, sha256={server.url: sha256_of(next(Environment().datasets.rglob("questions.json")))})
     settings = project.settings()
-    download(settings, store)
+    prepare(settings, store)
     rows = store.read_tables(units(settings)[0].result(store), "pairs").to_pylist()
     assert len(rows) == 1
     assert len(server.requests) <= before + 2

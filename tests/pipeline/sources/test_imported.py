@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parallel_qa.pipeline.filters.filter import decide, filter_texts
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.release.making.publish import publish
 from parallel_qa.pipeline.settings import Settings
-from parallel_qa.pipeline.sources import imported
-from parallel_qa.pipeline.sources.prepare import download, units
 from parallel_qa.pipeline.store import Store
-from parallel_qa.pipeline.translation import segment
-from parallel_qa.pipeline.translation import translate as translating
-from parallel_qa.pipeline.translation.translate import translate
 from tests.project import Project
 
 ENGLISH = {
@@ -46,32 +42,24 @@ def settings(project: Project) -> Settings:
     return project.settings(languages=["de", "es"])
 
 
-def texts(settings: Settings, store: Store, code: str, table: str) -> list[str | None]:
-    unit = next(unit for unit in imported.units(settings, store, units(settings)) if unit.language == code)
-    return store.read_tables(unit.result(store), table)["text"].to_pylist()
-
-
 def test_texts_are_joined_by_id(settings: Settings, store: Store) -> None:
-    download(settings, store)
-    english = units(settings)[0].result(store)
+    prepare(settings, store)
+    plan = Plan(settings, store)
+    [english] = plan.inventory.records(plan.english)
     assert store.read_tables(english, "passages")["text"].to_pylist() == [ENGLISH["0"], ENGLISH["2"], ENGLISH["1"]]
     assert store.read_tables(english, "pairs")["negative_rows"].to_pylist() == [[1], [1]]
-    assert texts(settings, store, "deu_Latn", "passages") == [GERMAN["0"], None, GERMAN["1"]]
-    assert texts(settings, store, "deu_Latn", "queries") == ["Wie lang ist der Fluss Aldo?", "Wo endet der Fluss Aldo?"]
-    assert texts(settings, store, "spa_Latn", "passages") == [None, None, None]
+    assert [unit.language for unit in plan.imported] == ["deu_Latn"]  # Spanish is a language of the run, and none of the source
+    [german] = plan.inventory.records(plan.imported)
+    assert store.read_tables(german, "passages")["text"].to_pylist() == [GERMAN["0"], None, GERMAN["1"]]
+    assert store.read_tables(german, "queries")["text"].to_pylist() == ["Wie lang ist der Fluss Aldo?", "Wo endet der Fluss Aldo?"]
+    assert german.facts["missing"] == {"queries": 0, "passages": 1}
 
 
 def test_they_are_checked_like_others_and_never_translated(settings: Settings, store: Store) -> None:
-    download(settings, store)
-    translate(settings, store)
-    filter_texts(settings, store)
-    planned = translating.units(settings, store)
-    assert [unit.inputs.keys() for unit in planned] == [{"sentences"}] * len(planned)
+    for stage in (prepare, translate, filter_texts):
+        stage(settings, store)
     assert not store.exists("translated")
-    assert {unit.language for unit in segment.units(settings, store)} == {"deu_Latn", "spa_Latn"}
-    decided = decide(settings, store)
-    assert decided[("questions", "deu_Latn", "passages")] == [None, "missing", "repetition"]
-    assert decided[("questions", "spa_Latn", "queries")] == ["missing", "missing"]
+    assert store.exists("back_translated")
     release = publish(settings, store)
     english, german = (store.read_parquet(f"{release.path}/passages/{code}/00000.parquet").to_pylist() for code in ("eng_Latn", "deu_Latn"))
     assert {source["text"]: (row["text"], row["reject_reason"]) for source, row in zip(english, german, strict=True)} == {

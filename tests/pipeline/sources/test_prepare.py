@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.planning.stages import prepare
+from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.store import Store
 from parallel_qa.pipeline.work import Outcome
 from tests.project import Project, article
@@ -20,7 +21,7 @@ def test_texts_are_stored_once_and_pairs_point_at_them(project: Project, store: 
         ],
     )
     settings = project.settings()
-    assert download(settings, store) == Outcome(done=1)
+    assert prepare(settings, store) == Outcome(done=1)
     record = units(settings)[0].result(store)
     queries, passages, pairs = (store.read_tables(record, table) for table in ("queries", "passages", "pairs"))
     assert queries["text"].to_pylist() == ["What is mined?", "Where is salt mined?", "Where does tea grow?"]
@@ -43,7 +44,7 @@ def test_every_row_that_is_not_kept_is_set_aside_with_its_reason(project: Projec
         ],
     )
     settings = project.settings(evaluation=["./known.md"], cleaning={"max_characters": 100})
-    download(settings, store)
+    prepare(settings, store)
     record = units(settings)[0].result(store)
     reasons = {
         "duplicate": 1,
@@ -70,12 +71,12 @@ def test_every_row_that_is_not_kept_is_set_aside_with_its_reason(project: Projec
 
 def test_only_a_change_of_content_makes_work(project: Project, store: Store) -> None:
     project.source("questions", [article(PASSAGE, ("What is mined?", "Salt"))])
-    assert download(project.settings(), store) == Outcome(done=1)
-    assert download(project.settings(languages=["fr"]), store) == Outcome(skipped=1)
-    assert download(project.settings(cleaning={"min_letters": 4}), store) == Outcome(done=1)
-    assert download(project.settings(), store) == Outcome(skipped=1)
+    assert prepare(project.settings(), store) == Outcome(done=1)
+    assert prepare(project.settings(languages=["fr"]), store) == Outcome(skipped=1)
+    assert prepare(project.settings(cleaning={"min_letters": 4}), store) == Outcome(done=1)
+    assert prepare(project.settings(), store) == Outcome(skipped=1)
     project.source("questions", [article(PASSAGE, ("What is mined here?", "Salt"))])
-    assert download(project.settings(), store) == Outcome(done=1)
+    assert prepare(project.settings(), store) == Outcome(done=1)
 
 
 def test_two_sources_of_one_name_are_refused(project: Project) -> None:
@@ -88,7 +89,7 @@ def test_two_sources_of_one_name_are_refused(project: Project) -> None:
 def test_texts_go_into_shards_of_the_size_asked_for(project: Project, store: Store) -> None:
     project.source("questions", [article(f"Passage number {word}.", (f"Which is {word}?", word)) for word in ("one", "two", "six")])
     settings = project.settings(cleaning={"shard_rows": 2})
-    download(settings, store)
+    prepare(settings, store)
     record = units(settings)[0].result(store)
     assert [record.files[name].rows for name in record.shards("passages")] == [2, 1]
     assert store.read_tables(record, "passages")["text"].to_pylist() == [f"Passage number {word}." for word in ("one", "two", "six")]

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.planning.stages import prepare
 from parallel_qa.pipeline.sources import reading
 from parallel_qa.pipeline.sources.card import load_card
 from parallel_qa.pipeline.sources.card_rows import read_rows
 from parallel_qa.pipeline.sources.mapping import Raw
-from parallel_qa.pipeline.sources.prepare import download, units
+from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.sources.reading import raw_rows
 from parallel_qa.pipeline.sources.records import SetAside
 from parallel_qa.pipeline.store import Store
@@ -173,7 +174,7 @@ def test_bad_rows_are_set_aside_and_the_original_can_be_found(project: Project, 
     (project.folder / "rows.jsonl").write_text("\n".join(lines))
     project.card("questions", files=["rows.jsonl"], rows=ROWS, licence="MIT")
     settings = project.settings()
-    assert download(settings, store) == Outcome(done=1)
+    assert prepare(settings, store) == Outcome(done=1)
     record = units(settings)[0].result(store)
     reasons = {**dict.fromkeys(BAD_TEXTS, 1), "record_too_large": 1}
     assert record.facts["rows"] == {"read": 7, "kept": 1, "rejected": dict(sorted(reasons.items()))}
@@ -192,13 +193,13 @@ def test_a_source_that_cannot_be_read_leaves_the_others_running(project: Project
     project.card("missing", format="squad", files=["nowhere.json"], licence="MIT")
     settings = project.settings(sources=["./first.md", "./broken.md", "./missing.md", "./last.md"])
     with pytest.raises(UserError, match=r"broken\.md: file 'broken\.json' is not JSON"):
-        download(settings, store)
-    assert [unit.source for unit in units(settings) if unit.done(store)] == ["first", "last"]
+        prepare(settings, store)
+    assert [unit.source for unit in units(settings) if unit.record(store)] == ["first", "last"]
 
 
 def test_nothing_is_left_in_scratch_space(project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     project.source("questions", [article("Salt is mined in the north. It is white.", ("What is mined?", "Salt"))])
-    download(project.settings(), store)
+    prepare(project.settings(), store)
     assert list((tmp_path / "scratch").iterdir()) == []
