@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from parallel_qa.pipeline.parsing import parse
-
 Mode = Literal["monolingual", "cross-lingual", "hybrid"]
 
 
@@ -87,8 +85,3 @@ class BatchSettings(_Part):
     negative_language: Literal["query", "passage", "any"] = "passage"
     query_prefix: str = "Query: "
     passage_prefix: str = "Passage: "
-
-
-def batch_settings(**given: Any) -> BatchSettings:
-    """Settings from keywords. Raises UserError that names the setting."""
-    return parse(BatchSettings, given, "batches")

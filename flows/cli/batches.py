@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -16,7 +16,7 @@ from parallel_qa.flows.display import current_progress, progress_bars
 from parallel_qa.pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from parallel_qa.pipeline.batches import Batch, BatchSettings
+    from parallel_qa.pipeline.batches import Batch
     from parallel_qa.pipeline.batches.opening import ReleaseLoader
     from parallel_qa.pipeline.batches.preview.drawn import Preview, Share
 
@@ -29,10 +29,10 @@ SHOWN_SHARES = 12
 @app.command()
 def batches(
     release: ReleaseArgument,
-    alpha: Annotated[float, typer.Option(help="Probability that a batch is monolingual.")] = 0.5,
+    alpha: Annotated[float | None, typer.Option(help="Probability that a batch is monolingual; 0.5 if nothing else is said.")] = None,
     steps: Annotated[int | None, typer.Option(help="Draw so many batches and compare them with what is expected.", min=1)] = None,
-    batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 100,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same batches.")] = 0,
+    batch_size: Annotated[int | None, typer.Option(help="Examples in a batch; 100 if nothing else is said.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same batches; 0 if nothing else is said.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="A language to use, as code or tag; repeat it. All if none is given.")] = None,
     changed: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting, in place of an option too: language_temperature=2; repeat it.")
@@ -42,11 +42,12 @@ def batches(
 ) -> None:
     """Print the first monolingual and the first cross-lingual batch that training would see.
 
+    What no option says is as the profile of the release has it in its section `batches`.
+
     With --steps, print and plot (HTML) the shares of kinds, sources and languages that were drawn and those to expect, repeats in
     an epoch, and some batches.
     """
     from parallel_qa.pipeline import pages
-    from parallel_qa.pipeline.batch_settings import batch_settings
     from parallel_qa.pipeline.batches.preview.drawn import first_batches, preview
     from parallel_qa.pipeline.batches.preview.page import preview_page
     from parallel_qa.pipeline.settings import assignments
@@ -54,13 +55,14 @@ def batches(
     if output is not None and steps is None:
         raise UserError("--output goes with --steps")
     options = {"alpha": alpha, "languages": language, "batch_size": batch_size, "seed": seed}
-    settings = batch_settings(**options | assignments(changed or [], "language_temperature=2"))
+    given = {name: value for name, value in options.items() if value is not None}
+    given |= assignments(changed or [], "language_temperature=2")
     if steps is None:
-        for batch in first_batches(_open_loader(release, settings)):
+        for batch in first_batches(_open_loader(release, given)):
             _print_batch(batch, show)
         return
     page = pages.check_place(output or Path("batches.html"))
-    loader = _open_loader(release, settings)
+    loader = _open_loader(release, given)
     with progress_bars(err):
         drawn = preview(loader, steps, current_progress())
     _print_shares(drawn)
@@ -71,11 +73,11 @@ def batches(
     print_line(f"Preview: {page}")
 
 
-def _open_loader(release: str, settings: BatchSettings) -> ReleaseLoader:
+def _open_loader(release: str, given: Mapping[str, Any]) -> ReleaseLoader:
     from parallel_qa.pipeline.batches import open_release
 
     with progress_bars(err):
-        return open_release(release, current_progress()).loader(settings)
+        return open_release(release, current_progress()).loader(**given)
 
 
 def _print_shares(drawn: Preview) -> None:
