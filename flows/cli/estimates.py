@@ -17,12 +17,13 @@ _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 def print_estimate(estimate: Estimate) -> None:
     """Print the steps of a run with what each will take, and the sums."""
     numbers = ("to do", "units", "files", "bytes", "tokens", "time")
-    table = Table(Column("step", no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in numbers))
+    table = Table(Column("step", no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in numbers), show_edge=False)
     for step in estimate.steps:
         table.add_row(*_cells(step))
     table.add_row("publish", "", "", f"{estimate.release.files:,}", _size(estimate.release.bytes), "", _time(estimate.publish_hours))
     out.print(table)
     store, rate = estimate.store, estimate.rate
+    print_line("")
     print_line(f"store      {store.units:,} units, {store.to_do:,} to do; {store.files:,} files, {_size(store.bytes)}")
     print_line(f"release    {estimate.release.files:,} files, {_size(estimate.release.bytes)} at most")
     print_line(f"cache      {_size(estimate.cache_bytes)} on a machine that trains, with all languages")

@@ -85,7 +85,8 @@ CORE_MICROSECONDS = {
 }
 """By step: microseconds of one core for a text, and for each character that its English has; of filter, compare and publish, in each
 language. The line through XQuAD-R's questions (61 characters) and passages (785): a core filters 4,800 such questions a second, or
-1,400 such passages. Rows are prepared with their passages, however often one occurs; without evaluation sets to keep out here."""
+1,400 such passages; a second measurement differed by a sixth. Rows are prepared with their passages, however often one occurs; here
+without evaluation sets to keep out."""
 
 
 def utf8_ratio(code: str) -> float:
