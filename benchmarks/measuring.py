@@ -31,3 +31,9 @@ def run_alone(module: str, *arguments: object) -> dict[str, Any]:
 def peak_mb() -> float:
     """The most memory that this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def processor_seconds() -> float:
+    """What this process and those that it has waited for have had of the processors: a shared machine changes it little."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

@@ -8,9 +8,9 @@ language. Then finds in another process that there is nothing to do. Last, joins
 opens it. The last line is JSON:
 
 - `noop_reads_per_unit`: files read and folders listed by a run that has nothing to do, by units;
-- `noop_cost_ratio`: its time a unit in the largest store by that in the smallest;
+- `noop_cost_ratio`: its processor time a unit in the largest store by that in the smallest;
 - `scored_input_ratio`: bytes that a scored unit reads by bytes of the translations of its own texts' sentences; the worst unit;
-- `stage_cost_ratio`: time of segmenting, scoring and publishing a sentence in the largest store by that in the smallest;
+- `stage_cost_ratio`: processor time of segmenting, scoring and publishing a sentence in the largest store by that in the smallest;
 - `peak_mb`: of the largest process; `peak_ratio`: by that of the smallest store;
 - `join_peak_mb`, `open_peak_mb`, `open_s`, `cache_peak_mb`: see benchmarks.sources and benchmarks.opening.
 """
@@ -23,7 +23,6 @@ import multiprocessing
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -35,9 +34,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.measuring import peak_mb, run_alone
+from benchmarks.measuring import peak_mb, processor_seconds, run_alone
 from parallel_qa.pipeline.filters.filter import do as filter_unit
-from parallel_qa.pipeline.languages import ENGLISH, Language
+from parallel_qa.pipeline.identification import language_scores
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES, Language
 from parallel_qa.pipeline.planning.plan import STAGES, Plan
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.making.publish import publish
@@ -203,15 +203,15 @@ def build(folder: Path) -> dict[str, Any]:
     with mock.patch.object(translate, "Engine", InstantEngine):
         for stage in STAGES:
             for step in plan.steps(stage):
-                began = time.monotonic()
+                began = processor_seconds()
                 if step.name == "filter":
-                    worst, peak = _score(plan, step.units)
-                else:
-                    run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory, progress))
-                seconds[step.name] = time.monotonic() - began
-    began = time.monotonic()
+                    worst, peak, seconds[step.name] = _score(plan, step.units)
+                    continue
+                run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory, progress))
+                seconds[step.name] = processor_seconds() - began
+    began = processor_seconds()
     release = publish(settings, store, progress, plan)
-    seconds["publish"] = time.monotonic() - began
+    seconds["publish"] = processor_seconds() - began
     kept = release.manifest["sources"]["synthetic"]["languages"]["ell_Grek"]["pairs"]
     if kept["kept"] < 0.9 * kept["read"]:
         sys.exit(f"the filters keep {kept['kept']} of {kept['read']} pairs only: this measures a release of rejected texts")
@@ -219,23 +219,30 @@ def build(folder: Path) -> dict[str, Any]:
     return {"sentences": unique, "seconds": seconds, "scored_input_ratio": worst, "peak_mb": max(peak, peak_mb())}
 
 
-def _score(plan: Plan, units: Sequence[Unit]) -> tuple[float, float]:
-    """Score in as many processes as there are cores; the worst input ratio of a unit, and the peak of memory of a process."""
-    worst, peak = 0.0, 0.0
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+def _score(plan: Plan, units: Sequence[Unit]) -> tuple[float, float, float]:
+    """Score in as many processes as there are cores: the worst input ratio of a unit, the peak of memory of a process, and seconds."""
+    worst, peak, seconds = 0.0, 0.0, 0.0
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_load_detectors) as pool:
         scored = pool.map(_score_one, repeat(plan.settings), repeat(plan.store.url), units)
-        for unit, (bytes_read, peak_of_process) in zip(units, scored, strict=True):
+        for unit, (bytes_read, peak_of_process, seconds_of_unit) in zip(units, scored, strict=True):
             plan.inventory.add(unit)
             worst = max(worst, bytes_read / _bytes_of_own_sentences(unit, plan))
             peak = max(peak, peak_of_process)
-    return worst, peak
+            seconds += seconds_of_unit
+    return worst, peak, seconds
 
 
-def _score_one(settings: Settings, url: str, unit: Unit) -> tuple[int, float]:
-    """Score a unit; the bytes that it reads, and the peak of memory of this process so far."""
-    store = CountingStore(url)
+def _load_detectors() -> None:
+    """What a process does once, whatever the work: a small store would look dear by it."""
+    for code in ALPHABETS:
+        language_scores(["What is this?"], LANGUAGES.find(code))
+
+
+def _score_one(settings: Settings, url: str, unit: Unit) -> tuple[int, float, float]:
+    """Score a unit; the bytes that it reads, the peak of memory of this process so far, and processor seconds."""
+    store, began = CountingStore(url), processor_seconds()
     filter_unit(settings, store, unit, LogProgress())
-    return store.bytes_read, peak_mb()
+    return store.bytes_read, peak_mb(), processor_seconds() - began
 
 
 def _bytes_of_own_sentences(unit: Unit, plan: Plan) -> int:
@@ -251,7 +258,7 @@ def _bytes_of_own_sentences(unit: Unit, plan: Plan) -> int:
 def find_nothing_to_do(folder: Path) -> dict[str, Any]:
     """Run all stages over a finished store; what that reads and takes."""
     settings, store = load_settings(str(folder / "profile.yaml")), CountingStore(str(folder / "store"))
-    began, reads = time.monotonic(), store.reads
+    began, reads = processor_seconds(), store.reads
     plan = Plan(settings, store)
     units = 0
     for stage in STAGES:
@@ -263,7 +270,7 @@ def find_nothing_to_do(folder: Path) -> dict[str, Any]:
         sys.exit("there is a release to be made left")
     translated = [unit for packs in plan.translated.values() for unit in packs]
     units += sum(len(unit.inputs) for unit in [*translated, *plan.repeated_translations]) + 1
-    return {"units": units, "reads": store.reads - reads, "seconds": time.monotonic() - began, "peak_mb": peak_mb()}
+    return {"units": units, "reads": store.reads - reads, "seconds": processor_seconds() - began, "peak_mb": peak_mb()}
 
 
 if __name__ == "__main__":
