@@ -58,16 +58,3 @@ class Staged:
                     part = part.slice(inside)
                 if part.num_rows:
                     start, window = end, pa.Table.from_batches([next(batches)])
-
-
-def shards(tables: Iterable[pa.Table], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of `tables` in tables of `rows` rows; one empty table where there are none."""
-    waiting = schema.empty_table()
-    written = False
-    for table in tables:
-        waiting = pa.concat_tables([waiting, table.select(schema.names).cast(schema)])
-        while waiting.num_rows >= rows:
-            yield waiting.slice(0, rows).combine_chunks()
-            waiting, written = waiting.slice(rows), True
-    if waiting.num_rows or not written:
-        yield waiting.combine_chunks()

@@ -24,7 +24,7 @@ from parallel_qa.pipeline.release.making.croissant import croissant
 from parallel_qa.pipeline.release.reading.diff import diff
 from parallel_qa.pipeline.release.reading.verify import verify
 from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings, Settings
-from parallel_qa.pipeline.sources.prepare import text_id
+from parallel_qa.pipeline.sources.english_tables import text_id
 from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
 
 CODES = ["deu_Latn", "spa_Latn"]

@@ -13,7 +13,7 @@ from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.making.build import Built, build
 from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings
-from parallel_qa.pipeline.sources.prepare import text_id
+from parallel_qa.pipeline.sources.english_tables import text_id
 
 PASSAGES = 200
 SHARED = 50

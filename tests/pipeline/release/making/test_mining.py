@@ -17,7 +17,7 @@ from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.publish import publish
 from parallel_qa.pipeline.settings import ReleaseSettings, Settings
-from parallel_qa.pipeline.sources.prepare import text_id
+from parallel_qa.pipeline.sources.english_tables import text_id
 from parallel_qa.pipeline.store import Record, Store, fingerprint
 from parallel_qa.pipeline.work import Unit
 from tests.conftest import Run

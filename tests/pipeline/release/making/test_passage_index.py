@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.release.making.passage_index import PassageIndex
-from parallel_qa.pipeline.sources.prepare import text_id
+from parallel_qa.pipeline.sources.english_tables import text_id
 
 WORDS = st.sampled_from(["river", "long", "hotel", "rooms", "velu", "orso", "ends", "x", "the", "740"])
 TEXTS = st.lists(WORDS, max_size=6).map(" ".join)
