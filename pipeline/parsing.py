@@ -35,7 +35,9 @@ def _explain(model: type[BaseModel], error: pydantic.ValidationError) -> str:
 
 def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if isinstance(part, int):  # a place in a list of models
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
         inner = next((kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if inner is None:
             return []

@@ -62,7 +62,7 @@ class Plan:
         yield Step("find repeated", list({unit.fingerprint: unit for unit in self.repeated.values()}.values()), repeated.do, prepares=True)
         models = self._models(at_hand=True)
         for choice, model in zip(self._choices, models, strict=True):
-            facts.remember(self.store, "model", _described(choice), vars(model))
+            facts.remember(self.store, "model", _described(self.settings, choice), vars(model))
         self.__dict__["models"] = models
         yield Step("translate repeated", self.repeated_translations, translate.do, prepares=True)
         yield Step("translate", [unit for units in self.translated.values() for unit in units], translate.do)
@@ -144,7 +144,7 @@ class Plan:
         return model_facts(choice, self.settings.folder)
 
     def _known_model(self, choice: ModelSettings) -> ModelFacts | None:
-        known = facts.recall(self.store, "model", _described(choice))
+        known = facts.recall(self.store, "model", _described(self.settings, choice))
         return None if known is None else ModelFacts(**known)
 
     @cached_property
@@ -225,8 +225,8 @@ class Plan:
         if not self.store.names("sentences"):
             return None
         return (
-            f"{self.store.url} was written by an older version. Its English texts stay as they are and its translations are taken over, so that "
-            "no sentence is translated again; texts are scored again. Once a run has ended, its folder sentences can be deleted."
+            f"{self.store.url} was written by an older version. Its English texts stay as they are and its translations are taken over, so "
+            "that no sentence is translated again; texts are scored again. Once a run has ended, its folder sentences can be deleted."
         )
 
     def english_records(self) -> dict[str, Record]:
@@ -234,6 +234,6 @@ class Plan:
         return {unit.source: self.inventory.record(unit) for unit in self.english}
 
 
-def _described(choice: ModelSettings) -> dict[str, object]:
-    """What settings say of a model."""
-    return choice.model_dump(include=set(ModelSettings.model_fields))
+def _described(settings: Settings, choice: ModelSettings) -> dict[str, object]:
+    """What a run's settings say of a model; its folder is relative to the profile, so that the run is named too."""
+    return {"run": settings.name, **choice.model_dump(include=set(ModelSettings.model_fields))}

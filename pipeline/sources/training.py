@@ -48,9 +48,13 @@ def training_source(settings: Settings, name: str) -> TrainingSource:
 
 
 def described(settings: Settings, source: TrainingSource) -> dict[str, Any]:
-    """All that settings and cards say about how a source is prepared, without a look at its files."""
+    """All that settings and cards say about how a source is prepared, without a look at its files.
+
+    The run's name is part of it: paths are relative, and two runs with one store may call different files the same.
+    """
     evaluation = {name: _described_card(settings, name) for name in settings.evaluation}
-    return {"card": source.card.reading(), "cleaning": settings.cleaning.model_dump(), "evaluation": evaluation}
+    cleaning = settings.cleaning.model_dump()
+    return {"run": settings.name, "card": source.card.reading(), "cleaning": cleaning, "evaluation": evaluation}
 
 
 def _described_card(settings: Settings, name: str) -> dict[str, Any] | None:

@@ -29,6 +29,10 @@ def test_tags_and_codes_name_the_same_language(project: Project) -> None:
         ({"translation": {"beam": 4}}, r"unknown key 'translation\.beam': did you mean 'beam_size'\?"),
         ({"translation": {"beam_size": 0}}, r"translation\.beam_size: Input should be greater than or equal to 1"),
         ({"filters": {"min_chrf": "high"}}, r"filters\.min_chrf: Input should be a valid number"),
+        ({"filters": {"exceptions": [{"min_crhf": 25}]}}, r"unknown key 'filters\.exceptions\.0\.min_crhf': did you mean 'min_chrf'\?"),
+        ({"sources": [{"card": "./questions.md", "lang": ["de"]}]}, r"unknown key 'sources\.0\.lang': did you mean 'languages'\?"),
+        ({"batches": {"source_weigths": {}}}, r"unknown key 'batches\.source_weigths': did you mean 'source_weights'\?"),
+        ({"batches": {"batch_size": 0}}, r"batches\.batch_size: Input should be greater than or equal to 1"),
         ({"name": "../release"}, r"name: '\.\./release' must be made of letters"),
     ],
 )
