@@ -38,7 +38,13 @@ def print_estimate(estimate: Estimate) -> None:
 def _cells(step: StepEstimate) -> tuple[str, ...]:
     load = step.load
     counts = (f"{count:,}" for count in (load.to_do, load.units, load.files))
-    return (step.name, *counts, _size(load.bytes), f"{load.tokens / 1e6:,.1f} M" if load.tokens else "", _time(step.hours))
+    return (step.name, *counts, _size(load.bytes), _tokens(load.tokens), _time(step.hours))
+
+
+def _tokens(count: float) -> str:
+    if not count:
+        return ""
+    return f"{count / 1e6:,.1f} M" if count >= 1e6 else f"{count:,.0f}"
 
 
 def _size(count: float) -> str:
