@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
+from parallel_qa.pipeline.release.making.publish import publish
+from parallel_qa.pipeline.store import Store
 from tests.command_line import CommandLine
 from tests.flows.cli.conftest import FinishedRun
+from tests.project import Project
 
 
 def test_the_first_batch_of_each_kind_is_printed(finished: FinishedRun, cli: CommandLine) -> None:
@@ -37,3 +41,16 @@ def test_what_training_would_see_is_printed_and_drawn(finished: FinishedRun, tmp
         assert message in refused.stderr
     alone = cli.run("batches", finished.store, "--output", page)
     assert (alone.returncode, alone.stderr) == (2, "error: --output goes with --steps\n")
+
+
+def test_what_no_option_says_is_as_the_profile_has_it(aldo: Project, store: Store, cli: CommandLine) -> None:
+    settings = aldo.settings(languages=["de"], batches={"batch_size": 1, "mode": "monolingual", "query_prefix": "Q: "})
+    for stage in (prepare, translate, filter_texts):
+        stage(settings, store)
+    assert publish(settings, store).manifest["settings"]["batches"] == {"batch_size": 1, "mode": "monolingual", "query_prefix": "Q: "}
+    shown = cli.run("batches", store.root)
+    assert shown.returncode == 0, shown.stderr
+    assert "A monolingual batch of 1 from questions" in shown.stdout and "Q: " in shown.stdout
+    assert "cross-lingual" not in shown.stdout
+    other = cli.run("batches", store.root, "--set", "mode=cross-lingual")
+    assert "A cross-lingual batch of 1 from questions" in other.stdout and "Q: " in other.stdout
