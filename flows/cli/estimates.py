@@ -25,7 +25,7 @@ def print_estimate(estimate: Estimate) -> None:
     store, rate = estimate.store, estimate.rate
     print_line("")
     print_line(f"store      {store.units:,} units, {store.to_do:,} to do; {store.files:,} files, {_size(store.bytes)}")
-    print_line(f"release    {estimate.release.files:,} files, {_size(estimate.release.bytes)} at most")
+    print_line(f"release    {estimate.release.files:,} files, {_size(estimate.release.bytes)}, if nothing is rejected")
     print_line(f"cache      {_size(estimate.cache_bytes)} on a machine that trains, with all languages")
     print_line(f"disk       {_size(estimate.disk_bytes)}: store, release, and {_size(estimate.scratch_bytes)} of scratch files")
     print_line(f"tokens     {store.tokens:,.0f} to write at most, both ways")

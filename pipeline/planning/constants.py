@@ -68,6 +68,9 @@ FILE_BYTES = {
 }
 """Bytes of a file that belong to no row: its schema and index; and of a unit's record."""
 
+RELEASE_LANGUAGE_BYTES = 40_000
+"""What manifest, card and Croissant of a release take for each of its languages. A release of the profile `sample`, ten languages."""
+
 CACHE_PAIR_BYTES = 73
 """What a loader keeps of a pair without negatives on its machine, with the index of what each text goes with."""
 CACHE_TEXT_BYTES = 8

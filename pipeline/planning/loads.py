@@ -14,6 +14,7 @@ from parallel_qa.pipeline.planning.constants import (
     CHARACTERS_PER_TOKEN,
     CORE_MICROSECONDS,
     FILE_BYTES,
+    RELEASE_LANGUAGE_BYTES,
     ROW_BYTES,
     SCRATCH_ROW_BYTES,
     STORED_BYTES,
@@ -164,7 +165,7 @@ def compared(texts: Texts, languages: int) -> Load:
 def released(sources: Sequence[Released], languages: Sequence[str], settings: ReleaseSettings) -> Load:
     """A release of sources in English and `languages`, as though nothing were rejected and no text stood in two sources."""
     files = _blocks(sources, settings) * (1 + 2 * (1 + 2 * len(languages)))
-    size, core_seconds = files * float(FILE_BYTES["released"]), 0.0
+    size, core_seconds = files * float(FILE_BYTES["released"]) + (1 + len(languages)) * RELEASE_LANGUAGE_BYTES, 0.0
     for source in sources:
         amount, translated = source.amount, [code for code in languages if code in source.languages]
         size += amount.pairs * ROW_BYTES["released pairs", ""] + _texts_bytes(amount, "released English", 1.0)
