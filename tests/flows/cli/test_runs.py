@@ -101,3 +101,32 @@ def test_an_unknown_licence_stops_a_run_before_any_work(aldo: Project, tmp_path:
     assert cli.run("run", decided, "--store", tmp_path / "store").returncode == 0
     manifest = json.loads(next((tmp_path / "store/releases").glob("test-*/manifest.json")).read_bytes())
     assert (manifest["licence"], manifest["licences"]["decided_by_user"]) == ("CC-BY-4.0", True)
+
+
+def test_status_says_how_far_a_run_is(aldo: Project, tmp_path: Path, cli: CommandLine) -> None:
+    def told() -> str:
+        result = cli.run("status", aldo.profile(), "--store", tmp_path / "store")
+        assert (result.returncode, result.stderr) == (0, "")
+        return " ".join(re.sub(r"[^\w:,./' -]", " ", result.stdout).split())
+
+    before = told()
+    assert "prepare prepare 0 1 translate segment not known yet" in before
+    assert before.count("Not known yet:") == 1
+    assert not (tmp_path / "store").exists()
+    assert cli.run("run", aldo.profile(), "--store", tmp_path / "store").returncode == 0
+    steps = "prepare prepare 1 1 translate segment 2 2 translate translate 2 2 filter filter 4 4 filter compare 2 2"
+    assert told().endswith(steps)
+
+
+def test_filter_and_publish_need_no_model(aldo: Project, tmp_path: Path, cli: CommandLine) -> None:
+    shutil.copytree(HOUSE / "pipeline/sample/model", aldo.folder / "model")
+    profile = aldo.profile(translation={"model": "./model"}, languages=["de"])
+    for command in ("prepare", "translate"):
+        assert cli.run(command, profile, "--store", tmp_path / "store").returncode == 0
+    shutil.rmtree(aldo.folder / "model")
+    for command in ("filter", "publish"):
+        result = cli.run(command, profile, "--store", tmp_path / "store")
+        assert result.returncode == 0, result.stderr
+    result = cli.run("translate", profile, "--store", tmp_path / "store")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "translation.model: './model' is neither 'sample', nor a folder, nor a hub id" in result.stderr
