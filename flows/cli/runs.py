@@ -14,8 +14,11 @@ from parallel_qa.flows.display import progress_bars
 app = typer.Typer()
 
 
-def check_run(profile: str, store: str) -> None:
-    """Check all that a run needs before it is started. Raises UserError that says what is wrong and how to mend it."""
+def check_run(profile: str, store: str, *stages: str) -> None:
+    """Check all that `stages` need before they are started. Raises UserError that says what is wrong and how to mend it.
+
+    Later stages go by what the store has: they need neither the files of evaluation sets ("prepare") nor a model ("translate").
+    """
     from parallel_qa.pipeline.languages import LANGUAGES
     from parallel_qa.pipeline.release.making.publish import check_licences
     from parallel_qa.pipeline.settings import load_settings
@@ -25,8 +28,10 @@ def check_run(profile: str, store: str) -> None:
 
     settings = load_settings(profile)
     check_licences(settings)
-    evaluation_cards(settings)
-    check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
+    if "prepare" in stages:
+        evaluation_cards(settings)
+    if "translate" in stages:
+        check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
     Store(store)
 
 
@@ -36,7 +41,7 @@ def run(profile: ProfileArgument, store: StoreOption) -> None:
 
     Only what the store does not hold yet is done: run it again after a break, a new row or a new language.
     """
-    check_run(profile, store)
+    check_run(profile, store, "prepare", "translate")
     with progress_bars(err):
         from parallel_qa.flows.refresh import refresh
 
@@ -61,7 +66,10 @@ def plan(
     from parallel_qa.pipeline.settings import load_settings
     from parallel_qa.pipeline.store import Store
 
-    print_estimate(estimate(Plan(load_settings(profile), Store(store, writable=False)), tokens_per_second, times))
+    run = Plan(load_settings(profile), Store(store, writable=False))
+    print_estimate(estimate(run, tokens_per_second, times))
+    if run.note:
+        print_line(run.note)
 
 
 @app.command()
@@ -85,12 +93,14 @@ def status(profile: ProfileArgument, store: StoreOption) -> None:
     out.print(table)
     for reason in reasons:
         print_line(f"Not known yet: {reason}")
+    if run.note:
+        print_line(run.note)
 
 
 @app.command()
 def prepare(profile: ProfileArgument, store: StoreOption) -> None:
     """Stage 1: read the sources; clean and deduplicate their rows, and keep evaluation data out."""
-    check_run(profile, store)
+    check_run(profile, store, "prepare")
     with progress_bars(err):
         from parallel_qa.flows.prepare import prepare as prepare_flow
 
@@ -103,10 +113,10 @@ def translate(
     profile: ProfileArgument,
     store: StoreOption,
     part: Annotated[str, typer.Option(help="2/3: every third unit from the second on, so that three workers share a store.")] = "1/1",
-    runner: Annotated[str, typer.Option(help="threads, dask or ray.")] = "threads",
+    runner: Annotated[str, typer.Option(help="auto, threads, processes, dask or ray.")] = "auto",
 ) -> None:
     """Stage 2: translate every unique sentence into every language, and back."""
-    check_run(profile, store)
+    check_run(profile, store, "translate")
     with progress_bars(err):
         from parallel_qa.flows.translate import translate as translate_flow
 

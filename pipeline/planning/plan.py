@@ -198,10 +198,6 @@ class Plan:
         """What the languages of each shard say about each other."""
         return filtering.comparisons(self.scored)
 
-    def texts_to_score(self) -> int:
-        """How many texts, counted in each language, the store holds no scores of."""
-        return sum(unit.files["english"].rows for unit in self.inventory.missing(self.scored))
-
     @cached_property
     def scored_shards(self) -> list[ScoredShard]:
         """Every shard in every language, in the order of sources, tables and shards. Raises UserError where one was not scored."""

@@ -35,8 +35,4 @@ def natural_questions(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _apart(start: int, end: int, gold: dict[str, Any]) -> bool:
-    return bool(end <= gold["start_token"] or start >= gold["end_token"])
-
-
 ADAPTERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"natural_questions": natural_questions}

@@ -22,7 +22,6 @@ from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.punctuation import restore
 from parallel_qa.pipeline.translation.sentences import clauses, needs_model
 
-_EOS = "</s>"
 _UNKNOWN = "<unk>"
 _BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
 _GROUPS_UNDER_WAY = 4
