@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.once import MadeOnce
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources.card import Card, RowMapping, load_card
 from parallel_qa.pipeline.sources.card_rows import read_rows
@@ -48,8 +48,7 @@ class Evaluation:
         return {"sets": self.sets, "rules": {kind: asdict(rule) for kind, rule in RULES.items()}}
 
 
-_lock = threading.Lock()
-_loaded: dict[str, Evaluation] = {}
+_loaded: MadeOnce[str, Evaluation] = MadeOnce(most=1)
 
 
 def evaluation_cards(settings: Settings) -> list[Card]:
@@ -61,11 +60,7 @@ def evaluation_of(settings: Settings) -> Evaluation:
     """The run's evaluation texts; read once in a process."""
     cards = evaluation_cards(settings)
     key = fingerprint(cards=[identity(card) for card in cards])
-    with _lock:
-        if key not in _loaded:
-            _loaded.clear()
-            _loaded[key] = Evaluation(cards)
-        return _loaded[key]
+    return _loaded.get(key, lambda: Evaluation(cards))
 
 
 def _card(settings: Settings, name: str) -> Card:
