@@ -22,7 +22,7 @@ from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.settings import HOUSE, Environment, TranslationSettings
 from parallel_qa.pipeline.store import sha256_of
 from parallel_qa.pipeline.translation.engine import Engine
-from parallel_qa.pipeline.translation.model_finding import check_model, find_model
+from parallel_qa.pipeline.translation.model_finding import SAMPLE, check_model, find_model, is_ready, model_facts
 from parallel_qa.pipeline.translation.models import SENTENCEPIECE
 from tests.loopback_hub import LoopbackHub
 from tests.nllb_checkpoint import make_checkpoint
@@ -91,6 +91,46 @@ def test_another_quantization_converts_again_and_downloads_no_file_again(hub: Lo
     assert first.fingerprint != second.fingerprint
     assert hub.downloads(WEIGHTS) == [None]
     assert cached() == [f"{FOLDER}-float16", f"{FOLDER}-int8"]
+
+
+def test_what_a_hub_model_is_can_be_told_without_it(hub: LoopbackHub, tmp_path: Path) -> None:
+    facts = model_facts(settings(), tmp_path)
+    assert facts is not None
+    assert (hub.requests, cached(), is_ready(settings(), tmp_path)) == ([], [], False)
+    assert (facts.name, facts.licence, facts.quantization) == (f"{NLLB}@{COMMIT[:12]}", "CC-BY-NC-4.0", "int8")
+    model = find_model(settings(), tmp_path)
+    assert model.fingerprint == facts.fingerprint != model.of_files
+    assert model_facts(settings(), tmp_path) == facts
+    assert is_ready(settings(), tmp_path)
+    others = [model_facts(settings(**change), tmp_path) for change in ({"quantization": "float16"}, {"revision": "0" * 40})]
+    assert len({facts.fingerprint, *(other.fingerprint for other in others if other)}) == 3
+
+
+def test_a_model_is_what_it_was_converted_from_whatever_a_converter_wrote(hub: LoopbackHub, checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    for choice in (settings(), TranslationSettings(model="mine")):
+        before = find_model(choice, tmp_path)
+        facts = model_facts(choice, tmp_path)
+        assert facts is not None and facts.fingerprint == before.fingerprint
+        (before.folder / "config.json").write_text((before.folder / "config.json").read_text(encoding="utf-8") + " ", encoding="utf-8")
+        description = json.loads((before.folder / "model.json").read_text(encoding="utf-8"))
+        checksums = description["sha256"] | {"config.json": sha256_of(before.folder / "config.json")}
+        edit(before.folder / "model.json", sha256=checksums)
+        after = find_model(choice, tmp_path)
+        assert (after.fingerprint, model_facts(choice, tmp_path)) == (before.fingerprint, facts)
+        assert after.of_files != before.of_files
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match="'mine' is neither 'sample', nor a folder, nor a hub id"):
+        model_facts(TranslationSettings(model="mine"), tmp_path)
+    assert model_facts(TranslationSettings(model="./mine"), tmp_path) is None
+
+
+def test_a_model_in_a_folder_is_told_by_its_description(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "mine")
+    described, found = model_facts(TranslationSettings(model="mine"), tmp_path), find_model(TranslationSettings(model="mine"), tmp_path)
+    assert described is not None
+    assert (described.name, described.fingerprint, described.licence) == (found.name, found.fingerprint, found.licence)
+    assert described == model_facts(TranslationSettings(), tmp_path)
 
 
 def test_safetensors_are_preferred_to_a_pickle(hub: LoopbackHub, tmp_path: Path) -> None:
