@@ -23,15 +23,15 @@ def read_rows(card: Card) -> Rows:
         if not (card.queries and card.passages and card.links):
             raise UserError(f"{card.path}: a BEIR folder to train on has corpus.jsonl, queries.jsonl and qrels/{card.split or 'test'}.tsv")
     if card.joined:
-        yield from _checked(card, read_joined(card), set())
+        yield from _refuse_unmappable(card, read_joined(card), set())
         return
     mapper = Mapper(card.rows or SQUAD)
     seen: set[str] = set()
-    raws = _noted(raw_rows(card, card, mapper.columns), seen)
-    yield from _checked(card, mapper.rows(raws), seen)
+    raws = _with_columns_noted(raw_rows(card, card, mapper.columns), seen)
+    yield from _refuse_unmappable(card, mapper.rows(raws), seen)
 
 
-def _noted(raws: Iterator[Raw | SetAside], seen: set[str]) -> Iterator[Raw | SetAside]:
+def _with_columns_noted(raws: Iterator[Raw | SetAside], seen: set[str]) -> Iterator[Raw | SetAside]:
     """`raws`; the columns of the first ones are put into `seen`."""
     for number, raw in enumerate(raws):
         if number < _FIRST and isinstance(raw, Raw):
@@ -39,7 +39,8 @@ def _noted(raws: Iterator[Raw | SetAside], seen: set[str]) -> Iterator[Raw | Set
         yield raw
 
 
-def _checked(card: Card, rows: Rows, seen: set[str]) -> Rows:
+def _refuse_unmappable(card: Card, rows: Rows, seen: set[str]) -> Rows:
+    """`rows`. Raises UserError where not one of the first can be mapped; `seen` are the columns that the files have."""
     first = list(itertools.islice(rows, _FIRST))
     if len(first) == _FIRST and all(isinstance(row, SetAside) and row.reason in ("no_query", "no_passage", "malformed") for row in first):
         reason = first[0].reason if isinstance(first[0], SetAside) else ""

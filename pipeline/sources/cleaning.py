@@ -39,7 +39,7 @@ def clean(texts: pa.Array, counts: Counter[str]) -> pa.Array:
         ("html", _MARKUP, _without_markup),
         ("mojibake", _FOREIGN, ftfy.fix_encoding),
     ):
-        texts = _each(texts, step, needed, change, counts)
+        texts = _change_where_needed(texts, step, needed, change, counts)
     for step, change_all in (("unicode", _nfc), ("control_characters", _without_controls), ("white_space", _without_stray_space)):
         changed = change_all(texts)
         counts[step] += _differences(texts, changed)
@@ -80,7 +80,7 @@ def comparable(texts: pa.Array) -> pa.Array:
     return pc.utf8_trim(pc.replace_substring_regex(texts, r"[^\p{L}\p{M}\p{N}]+", " "), " ")
 
 
-def _each(texts: pa.Array, step: str, needed: str, change: Callable[[str], str], counts: Counter[str]) -> pa.Array:
+def _change_where_needed(texts: pa.Array, step: str, needed: str, change: Callable[[str], str], counts: Counter[str]) -> pa.Array:
     mask = pc.fill_null(pc.match_substring_regex(texts, needed), False)
     if not pc.any(mask).as_py():
         return texts

@@ -70,7 +70,7 @@ class EvaluationIndex:
             forms = comparable(batch)
             new = [place for place, form in enumerate(forms.to_pylist()) if form and self._is_new(form)]
             self._names += [names[place] for place in new]
-            self._telling += _telling(batch.take(pa.array(new, pa.int64())))
+            self._telling += _names_and_numbers(batch.take(pa.array(new, pa.int64())))
             runs = words(forms.take(pa.array(new, pa.int64()))).runs(self.rule.run)
             start = len(self._names) - len(new)
             hashes.append(runs.values)
@@ -131,7 +131,7 @@ class EvaluationIndex:
         return len(present) >= self.rule.names * len(telling)
 
 
-def _telling(texts: pa.Array) -> list[frozenset[int]]:
+def _names_and_numbers(texts: pa.Array) -> list[frozenset[int]]:
     """The names and numbers of each text, as the numbers of their words."""
     split = words(comparable(pa.array([" ".join(_NAME.findall(text)) for text in texts.to_pylist()], pa.string())))
     return [frozenset(split.values[start:end].tolist()) for start, end in zip(split.starts, split.ends, strict=True)]

@@ -32,7 +32,7 @@ class Evaluation:
         texts: dict[str, list[tuple[str, str]]] = {kind: [] for kind in RULES}
         for card in cards:
             unique: dict[str, dict[str, str]] = {kind: {} for kind in RULES}
-            for kind, name, text in _texts(card):
+            for kind, name, text in _clean_texts(card):
                 unique[kind].setdefault(text, name)
             for kind, named in unique.items():
                 texts[kind] += [(name, text) for text, name in named.items()]
@@ -53,7 +53,7 @@ _loaded: MadeOnce[str, Evaluation] = MadeOnce(most=1)
 
 def evaluation_cards(settings: Settings) -> list[Card]:
     """The cards of the run's evaluation sets; a folder among them gets one. Raises UserError."""
-    return [_card(settings, name) for name in settings.evaluation]
+    return [_evaluation_card(settings, name) for name in settings.evaluation]
 
 
 def evaluation_of(settings: Settings) -> Evaluation:
@@ -63,7 +63,7 @@ def evaluation_of(settings: Settings) -> Evaluation:
     return _loaded.get(key, lambda: Evaluation(cards))
 
 
-def _card(settings: Settings, name: str) -> Card:
+def _evaluation_card(settings: Settings, name: str) -> Card:
     folder = settings.folder / Path(name).expanduser()
     return _folder_card(folder.resolve()) if folder.is_dir() else load_card(settings, name)
 
@@ -86,7 +86,7 @@ def _folder_card(folder: Path) -> Card:
     raise UserError(f"evaluation: {folder} holds neither a BEIR layout (queries.jsonl, corpus.jsonl), nor .json or .txt files")
 
 
-def _texts(card: Card) -> Iterator[tuple[str, str, str]]:
+def _clean_texts(card: Card) -> Iterator[tuple[str, str, str]]:
     """("query" or "passage", what it is called, the clean text)."""
     for batch in in_batches(_raw_texts(card), 10_000):
         texts = pa.array([text.encode(errors="replace").decode() for _, _, text in batch], pa.string())

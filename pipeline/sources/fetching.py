@@ -46,7 +46,7 @@ def identity(card: Card) -> dict[str, Any]:
     for table in _all_tables(card):
         for name in _names(card, table):
             expected = card.sha256.get(name)
-            versions[name] = expected if expected and _remote(name) else _version(card, name)
+            versions[name] = expected if expected and _remote(name) else _version_of(card, name)
     return facts | {"files": versions}
 
 
@@ -86,13 +86,13 @@ def local_files(card: Card, table: Files) -> Iterator[LocalFile]:
         yield from _from_hub(card, pinned(card), table)
         return
     for name in _names(card, table):
-        path = _download(card, name) if _remote(name) else _beside(card, name)
+        path = _download(card, name) if _remote(name) else _local_path(card, name)
         expected = card.sha256.get(name)
         if expected and _checksum(path) != expected:
             if _remote(name):
                 path.unlink()
             raise UserError(f"{card.path}: file {name!r} has another SHA-256 than the card says: it is not the file described")
-        yield LocalFile(_shown(name), path)
+        yield LocalFile(_without_query(name), path)
 
 
 def _all_tables(card: Card) -> list[Files]:
@@ -120,21 +120,21 @@ def _remote(name: str) -> bool:
     return "://" in name
 
 
-def _shown(name: str) -> str:
+def _without_query(name: str) -> str:
     """`name` without what may be secret in an address."""
     return name.split("?")[0]
 
 
-def _beside(card: Card, name: str) -> Path:
+def _local_path(card: Card, name: str) -> Path:
     path = card.path.parent / name
     if not path.is_file():
         raise UserError(f"{card.path}: file {name!r} cannot be read: there is no {path}")
     return path
 
 
-def _version(card: Card, name: str) -> str:
+def _version_of(card: Card, name: str) -> str:
     if not _remote(name):
-        return _checksum(_beside(card, name))
+        return _checksum(_local_path(card, name))
     return _remote_version(card, name)
 
 
@@ -220,7 +220,7 @@ def _download(card: Card, name: str) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    log.info("%s: downloading %s", card.name, _shown(name))
+    log.info("%s: downloading %s", card.name, _without_query(name))
     try:
         for attempt in retrying():
             with attempt:
@@ -260,4 +260,4 @@ def _unreadable(card: Card, name: str, error: BaseException) -> UserError:
         reason = f"the server answers {error.response.status_code} {error.response.reason_phrase}"
     else:
         reason = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{card.path}: file {_shown(name)!r} cannot be read: {reason}")
+    return UserError(f"{card.path}: file {_without_query(name)!r} cannot be read: {reason}")

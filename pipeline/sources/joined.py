@@ -127,9 +127,9 @@ def _links(card: Card, table: LinkTable) -> Iterator[dict[str, Any] | SetAside]:
             reason = next((reason for reason, condition in keep if not condition(raw.row)), None)
             row = {
                 "position": raw.position,
-                "query": _id(query(raw.row)),
-                "passage": _id(passage(raw.row)),
-                "negative": _id(negative(raw.row)) if negative else None,
+                "query": _id_text(query(raw.row)),
+                "passage": _id_text(passage(raw.row)),
+                "negative": _id_text(negative(raw.row)) if negative else None,
             }
             if reason is None and (row["query"] is None or row["passage"] is None):
                 reason = "malformed"
@@ -151,17 +151,17 @@ def read_table(card: Card, table: TextTable) -> Iterator[dict[str, Any] | SetAsi
 
 
 def _text_row(raw: Raw, key: Any, title: Any, text: Any) -> dict[str, Any] | SetAside:
-    if _id(key) is None or not isinstance(text, str) or not isinstance(title, str | None):
+    if _id_text(key) is None or not isinstance(text, str) or not isinstance(title, str | None):
         return SetAside(raw.position, raw.position, "malformed")
     try:
         text.encode()
         (title or "").encode()
     except UnicodeEncodeError:
         return SetAside(raw.position, raw.position, "broken_encoding")
-    return {"id": _id(key), "title": title or "", "text": text}
+    return {"id": _id_text(key), "title": title or "", "text": text}
 
 
-def _id(value: Any) -> str | None:
+def _id_text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 

@@ -124,18 +124,18 @@ class Mapper:
             if self._id:
                 value = self._id(row)
                 source_id = position if value is None else str(value)
-            query = _text(self._query(row) if self._query else None)
-            passage = _text(self._passage(row) if self._passage else None)
+            query = _text_or_none(self._query(row) if self._query else None)
+            passage = _text_or_none(self._passage(row) if self._passage else None)
             if query is None or passage is None:
                 return SetAside(position, source_id, "no_query" if query is None else "no_passage", query, passage)
             for reason, condition in self._keep:
                 if not condition(row):
                     return SetAside(position, source_id, reason, query, passage)
-            title = (_text(self._title(row)) if self._title else None) or ""
-            answer = _first(self._answer(row)) if self._answer else ""
+            title = (_text_or_none(self._title(row)) if self._title else None) or ""
+            answer = _first_answer(self._answer(row)) if self._answer else ""
             negatives = _passages(self._negatives(row)) if self._negatives else ()
             if self._mapping.excerpt and self._answers:
-                found = excerpt(passage, _list(self._answers(row)), self._mapping.excerpt)
+                found = excerpt(passage, _as_list(self._answers(row)), self._mapping.excerpt)
                 if found is None:
                     return SetAside(position, source_id, "answer_not_in_passage", query, passage)
                 passage = found
@@ -207,25 +207,25 @@ def _grouped(key: Reader, raws: Iterable[Raw | SetAside]) -> Iterator[Raw | SetA
         yield Raw(position, {**rows[0], "rows": rows})
 
 
-def _text(value: Any) -> str | None:
+def _text_or_none(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise MalformedError("malformed")
 
 
-def _list(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _first(value: Any) -> str:
+def _first_answer(value: Any) -> str:
     """An answer for people: the first of several."""
-    items = _list(value)
+    items = _as_list(value)
     return "" if not items or items[0] is None else str(items[0])
 
 
 def _passages(value: Any) -> tuple[Passage, ...]:
     passages = []
-    for item in _list(value):
+    for item in _as_list(value):
         if isinstance(item, str):
             passages.append(Passage("", item))
         elif isinstance(item, dict) and isinstance(item.get("text"), str):

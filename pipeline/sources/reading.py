@@ -62,7 +62,7 @@ def _read(card: Card, table: Files, file: LocalFile, columns: set[str] | None) -
     if file.path.suffix == ".zip" and table.member:
         yield from _members(card, table, file)
         return
-    with _reported(card, file):
+    with _named_where_damaged(card, file):
         if _format(card, table, file.name) == "parquet":
             yield from _parquet(file, columns)
             return
@@ -71,7 +71,7 @@ def _read(card: Card, table: Files, file: LocalFile, columns: set[str] | None) -
 
 
 def _members(card: Card, table: Files, file: LocalFile) -> Raws:
-    with _reported(card, file), zipfile.ZipFile(file.path) as archive:
+    with _named_where_damaged(card, file), zipfile.ZipFile(file.path) as archive:
         members = [member for member in archive.infolist() if fnmatch.fnmatchcase(member.filename, table.member or "*")]
         if not members:
             raise UserError(f"{card.path}: file {file.name!r} holds no {table.member!r}")
@@ -100,7 +100,7 @@ def _format(card: Card, table: Files, name: str) -> Format:
 
 
 @contextlib.contextmanager
-def _reported(card: Card, file: LocalFile) -> Iterator[None]:
+def _named_where_damaged(card: Card, file: LocalFile) -> Iterator[None]:
     """What a damaged file raises, as an error that names it."""
     try:
         yield
