@@ -80,11 +80,11 @@ def test_each_new_text_is_translated_once(store: Store) -> None:
 RIVERS = [f"The river Aldo is {number} kilometres long." for number in range(100, 120)]
 
 
-def write_older_unit(store: Store, path: str, mark: str, origin: list[str], texts: list[str], made_with: str) -> list[str]:
+def write_older_unit(store: Store, path: str, origin: list[str], texts: list[str], made_with: str) -> list[str]:
     """A unit of translations as version 0.1 wrote it; returns what its record has to say of where it is."""
     table = {
         "text": texts,
-        "mark": pa.array([mark or None] * len(texts), pa.string()),
+        "mark": pa.nulls(len(texts), pa.string()),
         "score": pa.array([-0.25] * len(texts), pa.float32()),
     }
     file = write_table(store, f"{path}/f1/sentences/00000.parquet", pa.table(table))
@@ -111,8 +111,8 @@ def write_older_store(settings: Settings, store: Store, sentences: list[str], si
     for number, part in enumerate(parts):
         origin = ["sentences/questions", "f0", f"sentences/{number:05d}.parquet"]
         place = f"deu_Latn/questions/{number:05d}"
-        german = write_older_unit(store, f"translated/{place}", "", origin, [f"{text} (older)" for text in part], there)
-        write_older_unit(store, f"back_translated/{place}", "", german, [f"{text} (back)" for text in part], back)
+        german = write_older_unit(store, f"translated/{place}", origin, [f"{text} (older)" for text in part], there)
+        write_older_unit(store, f"back_translated/{place}", german, [f"{text} (back)" for text in part], back)
 
 
 @pytest.fixture
