@@ -2,9 +2,9 @@
 
     python -m benchmarks.scale [--sentences 100000 1000000 3000000] [--only stages]
 
-Builds stores of so many unique sentences, of which 3 % stand in several shards and one in every passage, in four languages, each in
-a process of its own, through the real stages. The engine alone is not real: it answers at once, letter by letter in the script of the
-language. Then finds in another process that there is nothing to do. Last, joins a card of three tables, makes the cache of a release and
+Builds stores of so many unique sentences, of which 3 % stand in several shards and one in every passage, in four languages, through the
+real stages, each in a process of its own as its command or deployment is. The engine alone is not real: it answers at once, letter by
+letter in the script of the language. Then finds in another process that there is nothing to do. Last, joins a card of three tables, makes the cache of a release and
 opens it. The last line is JSON:
 
 - `noop_reads_per_unit`: files read and folders listed by a run that has nothing to do, by units;
@@ -112,7 +112,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.child:
         what, folder = given.child
-        print(json.dumps((build if what == "build" else find_nothing_to_do)(Path(folder))))
+        print(json.dumps(find_nothing_to_do(Path(folder)) if what == "noop" else run_stage(what, Path(folder))))
         return
     figures: dict[str, float] = {}
     if given.only != "rest":
@@ -134,7 +134,7 @@ def measure_stages(sizes: Sequence[int]) -> dict[str, float]:
     for sentences in sizes:
         with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
             make_source(Path(scratch), sentences)
-            built.append(run_alone("benchmarks.scale", "--child", "build", scratch))
+            built.append(build(scratch))
             idle.append(run_alone("benchmarks.scale", "--child", "noop", scratch))
         shown = {name: f"{seconds:.1f} s" for name, seconds in built[-1]["seconds"].items()}
         print(f"{built[-1]['sentences']:,} sentences: {shown}, {built[-1]['peak_mb']:.0f} MB, {idle[-1]}", flush=True)
@@ -193,30 +193,44 @@ def _make_model(folder: Path) -> None:
         (folder / name).write_text(json.dumps([ENGLISH.code, *ALPHABETS]) if name == "shared_vocabulary.json" else "")
 
 
-def build(folder: Path) -> dict[str, Any]:
-    """Run all stages; seconds of each step, the worst scored unit, and the peak of memory."""
+def build(folder: str) -> dict[str, Any]:
+    """Run all stages, each in a process: seconds of each step, the worst scored unit, and the peaks of memory."""
+    stages = {stage: run_alone("benchmarks.scale", "--child", stage, folder) for stage in (*STAGES, "publish")}
+    print({stage: f"{facts['peak_mb']:.0f} MB" for stage, facts in stages.items()}, flush=True)
+    return {
+        "sentences": stages["translate"]["sentences"],
+        "seconds": {step: seconds for facts in stages.values() for step, seconds in facts["seconds"].items()},
+        "scored_input_ratio": stages["filter"]["scored_input_ratio"],
+        "peak_mb": max(facts["peak_mb"] for facts in stages.values()),
+    }
+
+
+def run_stage(stage: str, folder: Path) -> dict[str, Any]:
+    """Run a stage in this process: seconds of each step, and its peak of memory."""
     settings, store = load_settings(str(folder / "profile.yaml")), CountingStore(str(folder / "store"))
-    plan = Plan(settings, store)
-    progress = LogProgress()
-    seconds: dict[str, float] = {}
-    worst, peak = 0.0, 0.0
+    plan, progress = Plan(settings, store), LogProgress()
+    facts: dict[str, Any] = {"seconds": {}, "peak_mb": 0.0}
     with mock.patch.object(translate, "Engine", InstantEngine):
-        for stage in STAGES:
-            for step in plan.steps(stage):
-                began = processor_seconds()
-                if step.name == "filter":
-                    worst, peak, seconds[step.name] = _score(plan, step.units)
-                    continue
-                run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory, progress))
-                seconds[step.name] = processor_seconds() - began
-    began = processor_seconds()
-    release = publish(settings, store, progress, plan)
-    seconds["publish"] = processor_seconds() - began
-    kept = release.manifest["sources"]["synthetic"]["languages"]["ell_Grek"]["pairs"]
+        for step in plan.steps(stage) if stage in STAGES else ():
+            began = processor_seconds()
+            if step.name == "filter":
+                facts["scored_input_ratio"], facts["peak_mb"], facts["seconds"][step.name] = _score(plan, step.units)
+                continue
+            run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory, progress))
+            facts["seconds"][step.name] = processor_seconds() - began
+    if stage == "publish":
+        began = processor_seconds()
+        _check_that_most_is_kept(publish(settings, store, progress, plan).manifest)
+        facts["seconds"]["publish"] = processor_seconds() - began
+    if stage == "translate":
+        facts["sentences"] = sum(file.rows for packs in plan.packs.values() for pack in packs for file in pack.files.values())
+    return facts | {"peak_mb": max(facts["peak_mb"], peak_mb())}
+
+
+def _check_that_most_is_kept(manifest: dict[str, Any]) -> None:
+    kept = manifest["sources"]["synthetic"]["languages"]["ell_Grek"]["pairs"]
     if kept["kept"] < 0.9 * kept["read"]:
         sys.exit(f"the filters keep {kept['kept']} of {kept['read']} pairs only: this measures a release of rejected texts")
-    unique = sum(file.rows for packs in plan.packs.values() for pack in packs for file in pack.files.values())
-    return {"sentences": unique, "seconds": seconds, "scored_input_ratio": worst, "peak_mb": max(peak, peak_mb())}
 
 
 def _score(plan: Plan, units: Sequence[Unit]) -> tuple[float, float, float]:

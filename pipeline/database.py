@@ -32,6 +32,7 @@ class Database:
             "memory_limit": f"{self._memory_mb}MB",
             "temp_directory": str(folder / "spill"),
             "threads": 2,
+            "allocator_flush_threshold": "16MB",  # what is freed goes back to the system soon
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
         }
@@ -54,7 +55,7 @@ class Database:
         self.run(f"INSERT INTO {table} SELECT {select} FROM batch")
         self._connection.unregister("batch")
 
-    def read(self, query: str, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+    def read(self, query: str, rows: int = 10_000) -> Iterator[pa.RecordBatch]:
         """The result of `query` in batches of at most so many rows. Raises UserError where memory does not suffice."""
         # A cursor of its own: what is written meanwhile would end the reading of a shared one.
         with self._explained(), self._connection.cursor() as cursor:

@@ -7,6 +7,11 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 
+def give_back_memory() -> None:
+    """Return what Arrow keeps for later allocations to the system: its next tables may be of another kind and size."""
+    pa.default_memory_pool().release_unused()
+
+
 def split_rows(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     """`table` in parts of `rows` rows; an empty table is one empty part."""
     for start in range(0, max(table.num_rows, 1), rows):

@@ -12,6 +12,7 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import FileRef, Record, Store
+from parallel_qa.pipeline.tables import give_back_memory
 
 _READERS = 16
 """Records read at a time."""
@@ -175,6 +176,7 @@ def run_step(step: Step, part: tuple[int, int], inventory: Inventory, run: Run) 
         left = inventory.missing(step.units)
         done += len(left)
         run(step, left)
+    give_back_memory()
     considered = len(step.units) if step.prepares else len(step.units[number - 1 :: parts])
     return Outcome(done, considered - done)
 

@@ -28,7 +28,7 @@ from parallel_qa.pipeline.sources.screening import TEXT_COLUMNS, Screening
 from parallel_qa.pipeline.sources.staging import Staged, in_batches
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import UnitWriter
-from parallel_qa.pipeline.tables import in_shards
+from parallel_qa.pipeline.tables import give_back_memory, in_shards
 
 _BATCH = 10_000
 _SHOWN = 2_000
@@ -69,6 +69,7 @@ class EnglishTables:
             progress.advance(name, len(batch))
         for staged in (self._queries, self._passages, self._links):
             staged.close()
+        give_back_memory()  # what follows is the database's
         self._duplicates.resolve()
         for table in self._links.pick(self._duplicates.repeated()):
             self._rejected.update(table["reason"].to_pylist())

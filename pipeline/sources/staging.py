@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 Item = TypeVar("Item")
 
+_WINDOW = 10_000
+"""Rows of a file in memory while some of them are picked."""
+
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """`items` in lists of `size`, the last one shorter."""
@@ -39,7 +42,7 @@ class Staged:
 
     def pick(self, chosen: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         """The rows whose numbers `chosen` has, in ascending order, in a column `mention`; with the other columns of `chosen`."""
-        batches = iter(pq.ParquetFile(self._path, pre_buffer=False).iter_batches(50_000))
+        batches = iter(pq.ParquetFile(self._path, pre_buffer=False).iter_batches(_WINDOW))
         window = pa.Table.from_batches([next(batches)]) if self.rows else None
         start = 0
         for batch in chosen:

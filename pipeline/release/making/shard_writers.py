@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
+from parallel_qa.pipeline.tables import give_back_memory
+
 _THREADS = 4
 _IN_MEMORY = 6
 """Shards that are being written or wait for it: some more than threads, so that the next one is read meanwhile."""
@@ -46,4 +48,5 @@ class ShardWriters:
                 self._running.popleft().result()
             self._running.append(self._pool.submit(self._write, f"{name}/{number:05d}.parquet", rows, group_rows))
             total += len(rows)
+        give_back_memory()
         return total

@@ -176,9 +176,7 @@ def test_a_model_that_is_not_here_and_translated_nothing_is_named(project: Proje
     prepare(settings, store)
     for unit in chain.from_iterable(Plan(settings, store).segmented.values()):
         segment.do(settings, store, unit, LogProgress())
-    with pytest.raises(
-        UserError, match=r"'\./mine' is not on this machine, and nothing was translated with it here yet"
-    ):
+    with pytest.raises(UserError, match=r"'\./mine' is not on this machine, and nothing was translated with it here yet"):
         filter_texts(settings, store)
 
 
