@@ -4,8 +4,8 @@
 
 Builds stores of so many unique sentences, of which 3 % stand in several shards and one in every passage, in four languages, through the
 real stages, each in a process of its own as its command or deployment is. The engine alone is not real: it answers at once, letter by
-letter in the script of the language. Then finds in another process that there is nothing to do. Last, joins a card of three tables, makes the cache of a release and
-opens it. The last line is JSON:
+letter in the script of the language. Then another process finds that there is nothing to do. Last, a card of three tables is joined, the
+cache of a release made and the release opened. The last line is JSON:
 
 - `noop_reads_per_unit`: files read and folders listed by a run that has nothing to do, by units;
 - `noop_cost_ratio`: its processor time a unit in the largest store by that in the smallest;

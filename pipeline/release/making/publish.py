@@ -35,7 +35,7 @@ from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes, p
 from parallel_qa.pipeline.tally import Tally
 from parallel_qa.pipeline.work import Step, Unit, run_here, run_step
 
-VERSION = 5
+VERSION = 6
 LATEST = "releases/latest.json"
 
 
