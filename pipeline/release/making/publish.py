@@ -51,7 +51,7 @@ class Release:
 def mining_step(plan: Plan) -> Step:
     """The units of hard negatives that the release is to have; none where none are asked for."""
     wanted = plan.settings.release.mined_negatives
-    return Step("mine", mining.units(plan.english, plan.inventory.record, wanted), mining.do, keeps_python_busy=True)
+    return Step("mine", mining.units(plan.english, plan.inventory.record, wanted), mining.do)  # processes would have an index each
 
 
 def publish(settings: Settings, store: Store, progress: Progress | None = None, plan: Plan | None = None) -> Release:
