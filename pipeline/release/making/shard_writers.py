@@ -12,8 +12,8 @@ import pyarrow as pa
 from parallel_qa.pipeline.tables import give_back_memory
 
 _THREADS = 4
-_IN_MEMORY = 6
-"""Shards that are being written or wait for it: some more than threads, so that the next one is read meanwhile."""
+_IN_MEMORY = 2**28
+"""Bytes of the shards that are being written or wait for it; a larger one is written alone."""
 
 WriteTable = Callable[[str, pa.Table, int], None]
 """Writes one shard: the file's name, its rows, and how many make a row group. Called from several threads."""
@@ -25,7 +25,7 @@ class ShardWriters:
     def __init__(self, write: WriteTable) -> None:
         self._write = write
         self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
-        self._running: deque[Future[None]] = deque()
+        self._running: deque[tuple[Future[None], int]] = deque()
 
     def __enter__(self) -> ShardWriters:
         return self
@@ -33,7 +33,7 @@ class ShardWriters:
     def __exit__(self, *error: object) -> None:
         try:
             while self._running and error[0] is None:
-                self._running.popleft().result()
+                self._running.popleft()[0].result()
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -44,9 +44,9 @@ class ShardWriters:
         """
         total = 0
         for number, rows in enumerate(blocks):
-            while len(self._running) >= _IN_MEMORY:
-                self._running.popleft().result()
-            self._running.append(self._pool.submit(self._write, f"{name}/{number:05d}.parquet", rows, group_rows))
+            while self._running and sum(size for _, size in self._running) + rows.nbytes > _IN_MEMORY:
+                self._running.popleft()[0].result()
+            self._running.append((self._pool.submit(self._write, f"{name}/{number:05d}.parquet", rows, group_rows), rows.nbytes))
             total += len(rows)
         give_back_memory()
         return total
