@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
-from parallel_qa.pipeline.settings import HOUSE
+from tests.benchmarks.running import figures_of
 
 
 def test_it_measures_a_build_of_a_hundredth() -> None:
-    command = [sys.executable, "-m", "benchmarks.release", "--pairs", "20000", "--passages", "4000", "--languages", "2", "--sentences", "4"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=HOUSE)
-    assert ended.returncode == 0, ended.stderr
-    measured = json.loads(ended.stdout.splitlines()[-1])
+    measured = figures_of("release", "--pairs", "20000", "--passages", "4000", "--languages", "2", "--sentences", "4")
     assert set(measured) == {"over_bare_write", "peak_mb", "peak_mb_ratio", "size_over_flat"}
     assert measured["over_bare_write"] > 0
     assert 100 < measured["peak_mb"] < 2000
