@@ -130,6 +130,7 @@ def _checkpoint(folder: Path, text: Path) -> Path:
         model_prefix=str(checkpoint / "sentencepiece.bpe"),
         model_type="bpe",
         vocab_size=8000 if sum(map(len, passages)) > 100_000 else 1000,
+        hard_vocab_limit=False,  # a short text has fewer pieces
         minloglevel=2,
     )
     codes = ["eng_Latn", CODE]

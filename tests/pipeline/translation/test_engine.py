@@ -47,7 +47,7 @@ def test_the_output_is_that_of_the_bare_engine_and_in_order() -> None:
     results = engine(compute_type="int8").translate(SENTENCES, ENGLISH, GERMAN, lambda sentences, tokens: done.append((sentences, tokens)))
     assert [result.text for result in results] == expected
     assert sum(sentences for sentences, _ in done) == len(SENTENCES)
-    assert all(result.mark is None for result in results)
+    assert all(result.fault is None for result in results)
 
 
 def test_the_output_does_not_depend_on_the_batch_size() -> None:
@@ -60,7 +60,7 @@ def test_a_long_sentence_is_translated_clause_by_clause() -> None:
     clause = "The river Aldo is 740 kilometres long"
     one, many = engine(max_source_tokens=20).translate([clause, "; ".join([clause] * 30)], ENGLISH, GERMAN)
     assert many.text.count("740 Kilometer") == 30
-    assert many.mark is None and many.text.count(one.text.rstrip(".")) >= 25
+    assert many.fault is None and many.text.count(one.text.rstrip(".")) >= 25
 
 
 def test_each_output_has_its_mean_log_probability() -> None:
@@ -111,7 +111,7 @@ def test_the_best_batch_size_is_found_once_and_remembered(monkeypatch: pytest.Mo
 
 
 def test_an_output_at_the_length_limit_is_marked() -> None:
-    assert [result.mark for result in engine(max_target_tokens=4).translate(SENTENCES[:2], ENGLISH, GERMAN)] == ["cut", None]
+    assert [result.fault for result in engine(max_target_tokens=4).translate(SENTENCES[:2], ENGLISH, GERMAN)] == ["cut", None]
 
 
 def test_a_language_that_the_model_does_not_know_is_named() -> None:
