@@ -25,8 +25,8 @@ from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
 from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.build import Built, build
-from parallel_qa.pipeline.release.making.card import dataset_card
 from parallel_qa.pipeline.release.making.croissant import croissant
+from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.making.licences import Combined, combine
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources.card import Card

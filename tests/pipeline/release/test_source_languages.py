@@ -19,8 +19,8 @@ from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, languages_of, read_manifest, sealed
 from parallel_qa.pipeline.release.making.build import Built, build
-from parallel_qa.pipeline.release.making.card import dataset_card
 from parallel_qa.pipeline.release.making.croissant import croissant
+from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.reading.diff import diff
 from parallel_qa.pipeline.release.reading.verify import verify
 from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings, Settings
