@@ -85,7 +85,7 @@ def _measure(folder: Path, pairs: int, passages: int, batches: int) -> None:
         "rss_growth_mb": first["growth_mb"],
         "cost_ratio": rates["ours, a tenth of the pairs"] / rates["ours"],
     }
-    print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
 def _releases(folder: Path, pairs: int, passages: int) -> dict[str, Path]:

@@ -82,7 +82,7 @@ def _open(release: str, cache: str) -> None:
     seconds = time.perf_counter() - began
     if not all(batch.queries + batch.passages):
         raise SystemExit("the first batch has a text without content")
-    print(json.dumps({"seconds": round(seconds, 2), "peak_mb": round(peak_mb(), 1)}))
+    print(json.dumps({"seconds": round(seconds, 4), "peak_mb": round(peak_mb(), 1)}))
 
 
 if __name__ == "__main__":
