@@ -40,11 +40,12 @@ class Shuffle:
     def stretches(self) -> Iterator[pa.Table]:
         """All rows by place, stretch by stretch; call it once, after all `add`s. A stretch may be empty."""
         if len(self._ends) == 1:
-            yield self._by_place(self._waiting_rows())
+            yield self._by_place(self._waiting_rows().combine_chunks())
             return
         self._write_waiting()
         for stretch in range(len(self._ends)):
-            yield self._by_place(self._read(self._file(stretch)))
+            # In one piece: `take` would put the pieces together beside them, and the file is let go of before.
+            yield self._by_place(self._read(self._file(stretch)).combine_chunks())
 
     def _waiting_rows(self) -> pa.Table:
         """The rows that wait, which then wait no more."""
