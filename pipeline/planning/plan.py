@@ -60,12 +60,16 @@ class Plan:
             "segment", [unit for units in self.segmented.values() for unit in units], segment.do, prepares=True, keeps_python_busy=True
         )
         yield Step("find repeated", list({unit.fingerprint: unit for unit in self.repeated.values()}.values()), repeated.do, prepares=True)
-        models = self._models(at_hand=True)
-        for choice, model in zip(self._choices, models, strict=True):
-            facts.remember(self.store, "model", _described(self.settings, choice), vars(model))
-        self.__dict__["models"] = models
+        self._remember_models()
         yield Step("translate repeated", self.repeated_translations, translate.do, prepares=True)
         yield Step("translate", [unit for units in self.translated.values() for unit in units], translate.do)
+        self._remember_models()  # a model says what its licence is once it is converted
+
+    def _remember_models(self) -> None:
+        """Keep what the models are, so that later stages need none of them."""
+        self.__dict__["models"] = self._models(at_hand=True)
+        for choice, model in zip(self._choices, self.models, strict=True):
+            facts.remember(self.store, "model", _described(self.settings, choice), vars(model))
 
     def _filter(self) -> Iterator[Step]:
         yield Step("filter", self.scored, filtering.do, prepares=True, keeps_python_busy=True)
@@ -141,7 +145,11 @@ class Plan:
         return found
 
     def _model_at_hand(self, choice: ModelSettings) -> ModelFacts | None:
-        return model_facts(choice, self.settings.folder)
+        found = model_facts(choice, self.settings.folder)
+        if found is None or found.licence is not None:
+            return found
+        known = self._known_model(choice)  # another machine may have converted it
+        return known if known and known.fingerprint == found.fingerprint else found
 
     def _known_model(self, choice: ModelSettings) -> ModelFacts | None:
         known = facts.recall(self.store, "model", _described(self.settings, choice))

@@ -24,6 +24,7 @@ from parallel_qa.pipeline.translation import segment
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
 from parallel_qa.pipeline.work import Outcome, run_here, run_step
 from tests.counting_store import CountingStore
+from tests.family_checkpoints import madlad
 from tests.instant_engine import Asked, start_anew, use_instant_engine
 from tests.loopback_hub import LoopbackHub
 from tests.project import Project, article
@@ -289,3 +290,22 @@ def test_a_profile_that_is_loaded_again_has_the_same_plan(project: Project, stor
     run_all(settings, store)
     again = load_settings(str(project.folder / "profile.yaml"))
     assert [unit.fingerprint for unit in Plan(again, store).scored] == [unit.fingerprint for unit in Plan(settings, store).scored]
+
+
+def test_a_model_tells_its_licence_once_it_is_converted_and_the_store_remembers(
+    project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.source("questions", [ALDO])
+    repository, commit = "google/madlad400-3b-mt", "a" * 40
+    settings = project.settings(languages=["de"], translation={"model": repository, "revision": commit})
+    with LoopbackHub({repository: (commit, madlad(tmp_path / "checkpoint"))}).serve() as server:
+        server.stand_in(monkeypatch, tmp_path)
+        prepare(settings, store)
+        plan = Plan(settings, store)
+        assert plan.models[0].licence is None
+        for step in plan.steps("translate"):
+            run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory))
+        assert plan.models[0].licence == "Apache-2.0"
+    monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path / "another machine"))
+    assert translate(settings, store).done == 0
+    assert Plan(settings, store).models[0].licence == "Apache-2.0"
