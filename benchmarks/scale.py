@@ -282,7 +282,7 @@ def find_nothing_to_do(folder: Path) -> dict[str, Any]:
             units += len(step.units)
     if publish(settings, store, LogProgress(), plan).new:
         sys.exit("there is a release to be made left")
-    translated = [unit for packs in plan.translated.values() for unit in packs]
+    translated = plan.translation_units
     units += sum(len(unit.inputs) for unit in [*translated, *plan.repeated_translations]) + 1
     return {"units": units, "reads": store.reads - reads, "seconds": processor_seconds() - began, "peak_mb": peak_mb()}
 

@@ -115,9 +115,7 @@ class _Estimator:
         # Each has the sources whose units of a step are known; those of the others are computed.
         self._prepared = _plan_without(begun, {source.name for source in begun.sources if times > 1 or source.name not in held})
         self._imported = _plan_without(self._prepared, self._unfinished(self._prepared.imported))
-        self._segmented = _plan_without(
-            self._imported, self._unfinished(unit for units in self._imported.segmented.values() for unit in units)
-        )
+        self._segmented = _plan_without(self._imported, self._unfinished(self._imported.segment_units))
 
     def _unfinished(self, units: Iterable[Unit]) -> set[str]:
         return {unit.source for unit in self._inventory.missing(units)}
@@ -152,7 +150,7 @@ class _Estimator:
     def _rate(self, given: float | None) -> Rate:
         if given is not None:
             return Rate(given, "given")
-        units = [unit for units in self._segmented.translated.values() for unit in units if self._inventory.holds(unit)]
+        units = [unit for unit in self._segmented.translation_units if self._inventory.holds(unit)]
         records = self._inventory.records(units[:: max(1, len(units) // _SAMPLED_UNITS)])
         tokens, seconds = (sum(record.facts.get(name, 0) for record in records) for name in ("tokens", "seconds"))
         return Rate(tokens / seconds, "measured in this store") if tokens and seconds else Rate(TOKENS_PER_SECOND, "published")
@@ -206,7 +204,7 @@ class _Estimator:
     def _segmenting(self) -> Load:
         most = self._settings.translation.shard_sentences
         known = self._load(
-            (unit for units in self._imported.segmented.values() for unit in units),
+            self._imported.segment_units,
             lambda unit: loads.segmented(self._texts(unit, unit.files["texts"].rows), unit.language, most),
         )
         return known + sum(

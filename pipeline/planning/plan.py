@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 
 from parallel_qa.pipeline import facts
 from parallel_qa.pipeline.errors import UserError
@@ -56,13 +57,11 @@ class Plan:
     def _translate(self) -> Iterator[Step]:
         settings = self.settings
         check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
-        yield Step(
-            "segment", [unit for units in self.segmented.values() for unit in units], segment.do, prepares=True, keeps_python_busy=True
-        )
-        yield Step("find repeated", list({unit.fingerprint: unit for unit in self.repeated.values()}.values()), repeated.do, prepares=True)
+        yield Step("segment", self.segment_units, segment.do, prepares=True, keeps_python_busy=True)
+        yield Step("find repeated", self.repeated_units, repeated.do, prepares=True)
         self._remember_models()
         yield Step("translate repeated", self.repeated_translations, translate.do, prepares=True)
-        yield Step("translate", [unit for units in self.translated.values() for unit in units], translate.do)
+        yield Step("translate", self.translation_units, translate.do)
         self._remember_models()  # a model says what its licence is once it is converted
 
     def _remember_models(self) -> None:
@@ -99,10 +98,15 @@ class Plan:
         self.inventory.records(texts)
         return {(unit.source, unit.language or ENGLISH.code): segment.units(self.settings, [unit], self.inventory.record) for unit in texts}
 
+    @property
+    def segment_units(self) -> list[Unit]:
+        """The same, one after the other."""
+        return list(chain.from_iterable(self.segmented.values()))
+
     @cached_property
     def packs(self) -> dict[tuple[str, str], list[Pack]]:
         """By source and language of the texts, their sentences as they are translated together."""
-        self.inventory.records([unit for units in self.segmented.values() for unit in units])
+        self.inventory.records(self.segment_units)
         most = self.settings.translation.shard_sentences
         return {key: packs_of(units, self.inventory.record, most) for key, units in self.segmented.items()}
 
@@ -122,6 +126,11 @@ class Plan:
                 for unit in repeated.units(self.settings, together):
                     found[code, language] = unit
         return found
+
+    @property
+    def repeated_units(self) -> list[Unit]:
+        """The same, each once: languages that have the same packs share one."""
+        return list({unit.fingerprint: unit for unit in self.repeated.values()}.values())
 
     @cached_property
     def models(self) -> tuple[ModelFacts, ModelFacts]:
@@ -175,6 +184,11 @@ class Plan:
             for code in self.settings.languages
             for source, language in self._texts_for(code)
         }
+
+    @property
+    def translation_units(self) -> list[Unit]:
+        """The same, one after the other."""
+        return list(chain.from_iterable(self.translated.values()))
 
     @cached_property
     def scored(self) -> list[Unit]:

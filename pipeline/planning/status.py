@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.planning.plan import Plan
@@ -27,10 +26,10 @@ class StepStatus:
 _STEPS: dict[tuple[str, str], Callable[[Plan], Sequence[Unit]]] = {
     ("prepare", "prepare"): lambda plan: plan.english,
     ("prepare", "import"): lambda plan: plan.imported,
-    ("translate", "segment"): lambda plan: list(chain.from_iterable(plan.segmented.values())),
-    ("translate", "find repeated"): lambda plan: list({unit.fingerprint: unit for unit in plan.repeated.values()}.values()),
+    ("translate", "segment"): lambda plan: plan.segment_units,
+    ("translate", "find repeated"): lambda plan: plan.repeated_units,
     ("translate", "translate repeated"): lambda plan: plan.repeated_translations,
-    ("translate", "translate"): lambda plan: list(chain.from_iterable(plan.translated.values())),
+    ("translate", "translate"): lambda plan: plan.translation_units,
     ("filter", "filter"): lambda plan: plan.scored,
     ("filter", "compare"): lambda plan: plan.compared,
 }

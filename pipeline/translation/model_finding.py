@@ -67,16 +67,6 @@ def _facts_of_folder(folder: Path, settings: ModelSettings) -> ModelFacts:
     return ModelFacts(folder.name, identity, settings.licence or licence, settings.quantization)
 
 
-def is_ready(settings: ModelSettings, profile_folder: Path) -> bool:
-    """Whether the model is on this machine already, so that finding it downloads and converts nothing."""
-    if settings.model == "sample":
-        return True
-    folder = profile_folder / Path(settings.model).expanduser()
-    if folder.is_dir():
-        return (folder / "model.bin").is_file()
-    return _converted_hub_model(settings).is_dir()
-
-
 def _converted_hub_model(settings: ModelSettings) -> Path:
     return Environment().models / f"{settings.model.replace('/', '--')}-{_pinned_revision(settings)}-{settings.quantization}"
 

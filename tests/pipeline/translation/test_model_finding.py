@@ -22,7 +22,7 @@ from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.settings import HOUSE, Environment, TranslationSettings
 from parallel_qa.pipeline.store import sha256_of
 from parallel_qa.pipeline.translation.engine import Engine
-from parallel_qa.pipeline.translation.model_finding import SAMPLE, check_model, find_model, is_ready, model_facts
+from parallel_qa.pipeline.translation.model_finding import SAMPLE, check_model, find_model, model_facts
 from parallel_qa.pipeline.translation.models import SENTENCEPIECE
 from tests.loopback_hub import LoopbackHub
 from tests.nllb_checkpoint import make_checkpoint
@@ -96,12 +96,12 @@ def test_another_quantization_converts_again_and_downloads_no_file_again(hub: Lo
 def test_what_a_hub_model_is_can_be_told_without_it(hub: LoopbackHub, tmp_path: Path) -> None:
     facts = model_facts(settings(), tmp_path)
     assert facts is not None
-    assert (hub.requests, cached(), is_ready(settings(), tmp_path)) == ([], [], False)
+    assert (hub.requests, cached()) == ([], [])
     assert (facts.name, facts.licence, facts.quantization) == (f"{NLLB}@{COMMIT[:12]}", "CC-BY-NC-4.0", "int8")
     model = find_model(settings(), tmp_path)
     assert model.fingerprint == facts.fingerprint != model.of_files
     assert model_facts(settings(), tmp_path) == facts
-    assert is_ready(settings(), tmp_path)
+    assert cached() == [f"{FOLDER}-int8"]
     others = [model_facts(settings(**change), tmp_path) for change in ({"quantization": "float16"}, {"revision": "0" * 40})]
     assert len({facts.fingerprint, *(other.fingerprint for other in others if other)}) == 3
 
