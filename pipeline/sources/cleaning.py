@@ -74,12 +74,6 @@ def faults(texts: pa.Array, kind: str, settings: CleaningSettings) -> pa.Array:
     )
 
 
-def comparable(texts: pa.Array) -> pa.Array:
-    """What stays the same when case, punctuation or spacing of a text changes."""
-    texts = pc.utf8_lower(pc.utf8_normalize(texts, "NFKC"))
-    return pc.utf8_trim(pc.replace_substring_regex(texts, r"[^\p{L}\p{M}\p{N}]+", " "), " ")
-
-
 def _change_where_needed(texts: pa.Array, step: str, needed: str, change: Callable[[str], str], counts: Counter[str]) -> pa.Array:
     mask = pc.fill_null(pc.match_substring_regex(texts, needed), False)
     if not pc.any(mask).as_py():

@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from parallel_qa.pipeline.english_words import NAME_OR_NUMBER
-from parallel_qa.pipeline.sources.cleaning import comparable
+from parallel_qa.pipeline.sources.forms import comparable
 from parallel_qa.pipeline.sources.words import Numbers, Words, words
 
 _NAME = re.compile(NAME_OR_NUMBER)

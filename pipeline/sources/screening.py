@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parallel_qa.pipeline.settings import CleaningSettings
-from parallel_qa.pipeline.sources.cleaning import broken, clean, comparable, faults
+from parallel_qa.pipeline.sources.cleaning import broken, clean, faults
 from parallel_qa.pipeline.sources.english import foreign
 from parallel_qa.pipeline.sources.evaluation import Evaluation
+from parallel_qa.pipeline.sources.forms import comparable
 from parallel_qa.pipeline.sources.words import words
 
 TEXT_COLUMNS = [(name, pa.string()) for name in ("title", "text", "title_form", "form", "key")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallel_qa.pipeline.settings import CleaningSettings
-from parallel_qa.pipeline.sources.cleaning import broken, clean, comparable, faults
+from parallel_qa.pipeline.sources.cleaning import broken, clean, faults
 
 TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8")))
 
@@ -78,18 +78,3 @@ def test_faults(text: str, reason: str | None) -> None:
     assert faults(pa.array([text]), "passage", CleaningSettings(min_letter_share=0.15)).to_pylist() == [
         None if reason == "query_too_long" else reason and reason.replace("query", "passage")
     ]
-
-
-def test_texts_that_differ_in_case_and_punctuation_compare_equal() -> None:
-    one, two, three, nothing = comparable(
-        pa.array(["Who, then, built “Marlo”?", "who then built marlo", "Who built Tessi?", None])
-    ).to_pylist()
-    assert one == two == "who then built marlo"
-    assert three != one
-    assert nothing is None
-
-
-@given(TEXTS)
-def test_comparable_is_stable(texts: list[str | None]) -> None:
-    forms = comparable(pa.array(texts, pa.string()))
-    assert all(form is None or (form == form.strip() and "  " not in form) for form in forms.to_pylist())

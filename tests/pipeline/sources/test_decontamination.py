@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallel_qa.pipeline.sources.cleaning import comparable
 from parallel_qa.pipeline.sources.decontamination import EvaluationIndex, Hit
+from parallel_qa.pipeline.sources.forms import comparable
 from parallel_qa.pipeline.sources.words import words
 
 PASSAGE = (

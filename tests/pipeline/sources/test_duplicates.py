@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from parallel_qa.pipeline.planning.stages import prepare
-from parallel_qa.pipeline.sources.cleaning import comparable
 from parallel_qa.pipeline.sources.duplicates import NEARNESS, bands, nearly_equal
+from parallel_qa.pipeline.sources.forms import comparable
 from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import Store, parquet_bytes

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from parallel_qa.pipeline.sources.cleaning import comparable
 from parallel_qa.pipeline.sources.english import foreign
+from parallel_qa.pipeline.sources.forms import comparable
 from parallel_qa.pipeline.sources.words import words
 
 
