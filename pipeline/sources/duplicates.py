@@ -1,4 +1,4 @@
-"""Which texts of a source are one: equal up to case and punctuation, or nearly equal, whatever the source's size.
+"""Which texts of a source are one: of the same words and symbols, or nearly equal, whatever the source's size.
 
 Exact duplicates first. Near ones by MinHash (Broder 1997) and banding (Leskovec, Rajaraman and Ullman,
 Mining of Massive Datasets, section 3.4); each candidate is then compared in full. All state is in a DuckDB file.
@@ -44,6 +44,7 @@ NEARNESS = {
     "passages": Nearness(runs=(3,), bands=6, band_rows=5, jaccard=0.85),
 }
 _TELLING = re.compile(rf"{NAME_OR_NUMBER}|\d+")  # a number that begins a sentence tells two texts apart as well
+_SYMBOLS = re.compile(r"\S*[^\w\s]\S*")  # in a form, where nothing else is left between the words
 
 
 def bands(split: Words, nearness: Nearness) -> pa.Table:
@@ -64,8 +65,13 @@ def bands(split: Words, nearness: Nearness) -> pa.Table:
 
 
 def nearly_equal(text: str, other: str, nearness: Nearness, forms: tuple[str, str]) -> bool:
-    """Whether the runs of two texts are nearly the same, and their names and numbers are. `forms` are the two as comparable texts."""
+    """Whether the runs of two texts are nearly the same, and their names, numbers and symbols are the same.
+
+    `forms` are the words and symbols of the two.
+    """
     if set(_TELLING.findall(text)) != set(_TELLING.findall(other)):
+        return False
+    if set(_SYMBOLS.findall(forms[0])) != set(_SYMBOLS.findall(forms[1])):
         return False
     one, two = (_run_set(form, nearness) for form in forms)
     return len(one & two) >= nearness.jaccard * len(one | two)
@@ -106,7 +112,7 @@ class Duplicates:
         self._database.run("CREATE TABLE rows (row BIGINT, position VARCHAR, passage BIGINT, negatives INTEGER, answer VARCHAR)")
 
     def add(self, table: str, start: int, forms: pa.Array, split: Words) -> None:
-        """Add a batch of mentions of `table`, the first of which has the number `start`; `forms` are comparable texts."""
+        """Add a batch of mentions of `table`, the first of which has the number `start`; `forms` are their words and symbols."""
         numbers = bands(split, NEARNESS[table])
         mentions = np.arange(start, start + len(forms))
         batch = pa.table({"mention": mentions, "form": forms, **{name: numbers[name] for name in numbers.column_names}})
@@ -236,7 +242,7 @@ class Duplicates:
         )
 
     def merged(self) -> dict[str, dict[str, int]]:
-        """For each table how many different texts stand for one another: equal up to case and punctuation, or nearly equal."""
+        """For each table how many texts are nearly equal to one that stands for them."""
         return {table: {"near": self._database.count(f"SELECT count(DISTINCT mention) FROM {table}_near")} for table in NEARNESS}
 
     def close(self) -> None:

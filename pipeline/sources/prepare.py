@@ -24,7 +24,7 @@ from parallel_qa.pipeline.store import Store, fingerprint
 from parallel_qa.pipeline.tables import in_shards
 from parallel_qa.pipeline.work import Unit, versions
 
-VERSION = 3
+VERSION = 4
 """Raise it when the stage makes something else of the same input."""
 
 

@@ -13,11 +13,11 @@ from parallel_qa.pipeline.settings import CleaningSettings
 from parallel_qa.pipeline.sources.cleaning import broken, clean, faults
 from parallel_qa.pipeline.sources.english import foreign
 from parallel_qa.pipeline.sources.evaluation import Evaluation
-from parallel_qa.pipeline.sources.forms import comparable
+from parallel_qa.pipeline.sources.forms import comparable, words_and_symbols
 from parallel_qa.pipeline.sources.words import words
 
 TEXT_COLUMNS = [(name, pa.string()) for name in ("title", "text", "title_form", "form", "key")]
-"""Of a screened text; the forms are what is compared of title and text, `key` is the source's own id of it."""
+"""Of a screened text; the forms are the words and symbols of title and text, `key` is the source's own id of it."""
 
 
 @dataclass
@@ -48,21 +48,21 @@ class Screening:
         """Clean and judge a batch of (title, text, the source's own id) of a `kind`, "query" or "passage"."""
         titles, _ = self.clean([title.replace("_", " ") for title, _, _ in texts])
         values, faulty = self.clean([text for _, text, _ in texts])
-        forms = comparable(values)
-        split = words(forms)
+        plain = comparable(values)
+        split = words(plain)
         reasons = pc.coalesce(faulty, faults(values, kind, self._cleaning)).to_pylist()
         details: dict[int, str] = {}
         if self._cleaning.language:
             for place, wrong in enumerate(foreign(values, split)):
                 reasons[place] = reasons[place] or (f"{kind}_not_english" if wrong else None)
-        for place, hit in self._evaluation.indexes[kind].find(forms, split).items():
+        for place, hit in self._evaluation.indexes[kind].find(plain, split).items():
             if reasons[place] is None:
                 reasons[place], details[place] = f"evaluation_{kind}", str(hit)
         columns = {
             "title": titles,
             "text": values,
-            "title_form": comparable(titles),
-            "form": forms,
+            "title_form": words_and_symbols(titles),
+            "form": words_and_symbols(values),
             "key": pa.array([key for _, _, key in texts], pa.string()),
         }
         return ScreenedTexts(columns, reasons, details)

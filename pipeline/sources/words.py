@@ -47,7 +47,7 @@ class Words:
 
 
 def words(texts: pa.Array) -> Words:
-    """The words of comparable texts (`forms.comparable`): what stands between spaces. A null has none."""
+    """The words of texts in a form of `forms.py`: what stands between spaces. A null has none."""
     lists = pc.split_pattern(pc.if_else(pc.equal(texts, ""), None, texts), " ")
     flat = pc.list_flatten(lists).dictionary_encode()
     numbers = np.fromiter((xxhash.xxh3_64_intdigest(word.encode()) for word in flat.dictionary.to_pylist()), np.uint64)

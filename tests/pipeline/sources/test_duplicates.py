@@ -7,7 +7,7 @@ import pytest
 
 from parallel_qa.pipeline.planning.stages import prepare
 from parallel_qa.pipeline.sources.duplicates import NEARNESS, bands, nearly_equal
-from parallel_qa.pipeline.sources.forms import comparable
+from parallel_qa.pipeline.sources.forms import words_and_symbols
 from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import Store, parquet_bytes
@@ -56,6 +56,38 @@ def test_texts_that_differ_in_case_and_punctuation_are_one(project: Project, sto
     assert facts["rows"] == {"read": 4, "kept": 3, "rejected": {"duplicate": 1}}
 
 
+def test_symbols_that_carry_meaning_tell_questions_and_titles_apart(project: Project, store: Store) -> None:
+    queries = ["What is C++?", "What is C#?", "What is C?", "What is “C#”", "Is $5 much?", "Is -5 much?", "is 5% much", "Is 5 % much?"]
+    rows = [{"query": query, "passage": TEA, "title": query.removeprefix("What is ").strip("?")} for query in queries]
+    tables, facts = rows_of(project, store, rows, min_letters=1)
+    assert [row["text"] for row in tables["queries"]] == [queries[0], queries[1], queries[2], queries[4], queries[5], queries[6]]
+    assert [row["title"] for row in tables["passages"]][:3] == ["C++", "C#", "C"]
+    assert [(row["position"], row["reason"]) for row in tables["rejected"]] == [
+        ("rows.parquet#3", "duplicate"),
+        ("rows.parquet#7", "duplicate"),
+    ]
+    assert facts["merged"] == {"queries": {"near": 0}, "passages": {"near": 0}}
+
+
+def test_of_texts_that_are_one_the_answers_and_negatives_are_the_first_ones(project: Project, store: Store) -> None:
+    tables, _ = rows_of(
+        project,
+        store,
+        [
+            {"query": "What costs $5?", "passage": "Salt costs $5.", "answer": "salt", "negatives": ["Tea costs 5%.", "Salt costs 5."]},
+            {"query": "what costs $5", "passage": "“Salt” costs $ 5", "answer": "Salt", "negatives": ["Wool costs more."]},
+            {"query": "What costs 5?", "passage": "Salt costs 5.", "answer": "salt", "negatives": ["Tea costs $5."]},
+        ],
+        max_negatives=4,
+    )
+    texts = [row["text"] for row in tables["passages"]]
+    assert texts == ["Salt costs $5.", "Tea costs 5%.", "Salt costs 5.", "Tea costs $5."]
+    assert [(pair["query_row"], pair["passage_row"], pair["answer"], pair["negative_rows"]) for pair in tables["pairs"]] == [
+        (0, 0, "salt", [1, 2]),
+        (1, 2, "salt", [3]),
+    ]
+
+
 def test_passages_that_are_nearly_equal_are_one(project: Project, store: Store) -> None:
     tables, facts = rows_of(
         project,
@@ -77,6 +109,7 @@ def test_passages_that_are_nearly_equal_are_one(project: Project, store: Store) 
     [
         (LONG.replace("1642", "1742"), "red"),  # another number
         (LONG.replace("Marlo", "Tessi"), "red"),  # another name
+        (LONG.replace("nine years", "nine % years"), "red"),  # another symbol
         (LONG.replace("wool", "milk"), "milk"),  # the answer would be gone
         (LONG[: len(LONG) // 2], "red"),  # much shorter
     ],
@@ -96,6 +129,22 @@ def test_passages_of_two_titles_are_two(project: Project, store: Store) -> None:
     assert [row["title"] for row in tables["passages"]] == ["Marlo", "Tessi"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("is 5% of it much?", "is $5 of it much?", False),
+        ("is it -5 there?", "is it 5 there?", False),
+        ("is 3.5 enough?", "is 3,5 enough?", False),
+        ("is C++ hard?", "is C# hard?", False),
+        ("is 5% enough?", "is “5 %” enough!", True),
+    ],
+)
+def test_nearly_equal_texts_have_the_same_symbols(one: str, other: str, near: bool) -> None:
+    filling = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+    texts = (f"{filling} {one}", f"{filling} {other}")
+    assert nearly_equal(*texts, NEARNESS["queries"], tuple(words_and_symbols(pa.array(texts)).to_pylist())) == near
+
+
 def test_what_was_merged_stands_for_nothing(project: Project, store: Store) -> None:
     words_of = LONG.split()
 
@@ -110,7 +159,7 @@ def test_what_was_merged_stands_for_nothing(project: Project, store: Store) -> N
     assert kept[0] == LONG
     for pair, text in zip(tables["pairs"], texts, strict=True):
         stands = kept[pair["passage_row"]]
-        forms = tuple(comparable(pa.array([text, stands])).to_pylist())
+        forms = tuple(words_and_symbols(pa.array([text, stands])).to_pylist())
         assert stands == text or nearly_equal(text, stands, NEARNESS["passages"], forms)  # directly, not over a third
 
 
@@ -140,7 +189,7 @@ def test_negatives_are_rows_and_no_positives(project: Project, store: Store) -> 
 
 
 def test_a_text_without_a_run_is_near_to_nothing() -> None:
-    split = words(comparable(pa.array(["one two", "three", "", "a b c d e f", "a b c d e f"])))
+    split = words(words_and_symbols(pa.array(["one two", "three", "", "a b c d e f", "a b c d e f"])))
     table = bands(split, NEARNESS["passages"])
     assert table.num_rows == 5
     for column in table.columns:
