@@ -62,6 +62,12 @@ class Folder:
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         return self._read(f"{code}/{table}", getattr(self, table))
 
+    def answers(self) -> Iterator[pa.Table]:
+        return iter(())
+
+    def answer_scores(self, code: str) -> Iterator[pa.Table]:
+        return iter(())
+
     def mined(self) -> Iterator[pa.Table]:
         return iter(())
 

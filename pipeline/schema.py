@@ -28,6 +28,9 @@ PAIRS = pa.schema(
 ANSWERS = pa.schema([("answers", pa.list_(pa.string()))])
 """Row by row the English answers of the questions that a passage answers."""
 
+ANSWER_SCORES = pa.schema([("scores", pa.list_(pa.float32()))])
+"""Row by row how much of each of these answers is left in one language, 0 to 100; null where that cannot be said."""
+
 REJECTED = pa.schema(
     [
         ("position", pa.string()),  # file and place in it, to find the original again
@@ -64,7 +67,7 @@ MEASURED = pa.schema(
         (name, pa.float32())
         for name in (
             *("language", "script", "copied", "untranslated", "repetition", "marks", "log_probability"),
-            *("chrf", "token_sort", "length_ratio", "sentences", "ending", "answers"),
+            *("chrf", "token_sort", "length_ratio", "sentences", "ending"),
         )
     ]
     + [("faults", pa.int32())]
@@ -79,8 +82,7 @@ of addresses, brackets and quotes kept. `log_probability`: that of the least lik
 `faults`: sentences with a fault that the engine saw.
 
 Of the back-translation against the English: `chrf` and `token_sort`, 0 to 100; `length_ratio` in characters; `sentences`:
-their number by that of the English, at most 1; `ending`: 1 if it ends as the English does; `answers`: how much of the
-worst-kept answer is there, 0 to 100.
+their number by that of the English, at most 1; `ending`: 1 if it ends as the English does.
 """
 
 COMPARED = pa.schema([(name, pa.float32()) for name in ("numbers", "names", "chrf_outlier", "length_outlier")])
@@ -123,5 +125,7 @@ REJECTED_TEXTS = pa.schema(
 """The texts of a release that the filters rejected in one language, title and text as one; `text` is null where the source
 does not have it in that language."""
 
-RELEASED_PAIRS = pa.schema([*PAIRS, ("query_langs", pa.int64()), ("passage_langs", pa.int64())])
-"""Bit *b* of `query_langs` says that the query survived in language *b* of the manifest's list."""
+RELEASED_PAIRS = pa.schema([*PAIRS, ("query_langs", pa.int64()), ("passage_langs", pa.int64()), ("answer_scores", pa.list_(pa.float32()))])
+"""Bit *b* of `query_langs` says that the query survived in language *b* of the manifest's list; of `passage_langs`, that the passage
+did, and holds the pair's answer there. `answer_scores`: for each language but English how much of the answer is left in the passage,
+0 to 100; null where that cannot be said."""

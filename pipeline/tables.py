@@ -29,3 +29,8 @@ def in_shards(tables: Iterable[pa.Table], rows: int, schema: pa.Schema) -> Itera
             waiting, written = waiting.slice(rows), True
     if waiting.num_rows or not written:
         yield waiting.combine_chunks()
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

@@ -1,7 +1,8 @@
 """The stage `filter`: put the translations together and measure every text.
 
 Makes the units `scored/LANG/SOURCE/TABLE/SHARD`, row by row the texts of an English shard with what there is to say of each
-by itself, and `compared/SOURCE/TABLE/SHARD` with what its languages say about each other. No threshold is applied: the policy
+by itself, and of passages which answers they kept, and `compared/SOURCE/TABLE/SHARD` with what its languages say about each
+other. No threshold is applied: the policy
 says what they make of the scores when a release is made.
 """
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.filters.assembly import assemble_texts
+from parallel_qa.pipeline.filters.checks.answers import answer_scores
 from parallel_qa.pipeline.filters.checks.scores import compare, measure
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.progress import Progress
@@ -24,8 +26,9 @@ from parallel_qa.pipeline.translation.packs import shard_name
 from parallel_qa.pipeline.translation.segment import TEXTS
 from parallel_qa.pipeline.work import Unit, versions
 
-VERSION = 5
+VERSION = 6
 DATA = "texts/00000.parquet"
+ANSWERS = "answers/00000.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class ScoredShard:
     def english(self, store: Store) -> pa.Table:
         """The English texts, row by row."""
         return store.read_file(self.english_file)
+
+    def answer_scores(self, store: Store) -> pa.Table:
+        """How much is left of the answers of these passages, of schema `schema.ANSWER_SCORES`."""
+        return store.read_table(self.scored, ANSWERS)
 
     def read(self, store: Store) -> pa.Table:
         """The texts with all their scores, of schema `schema.scored(...)`."""
@@ -121,13 +128,13 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     """Score one shard of texts in one language."""
     english = store.read_file(unit.files["english"])
     progress.start(unit.path, english.num_rows, "texts")
-    answers = store.read_file(unit.files["answers"])["answers"].to_pylist() if "answers" in unit.files else None
     texts = assemble_texts(store, unit)
+    originals = _english_texts(english)
     columns = {
         "id": english["id"],
         "title": texts.titles,
         "text": texts.texts,
-        **measure(_english_texts(english), texts.judged(), texts.backs, LANGUAGES.find(unit.language), answers),
+        **measure(originals, texts.judged(), texts.backs, LANGUAGES.find(unit.language)),
         "log_probability": texts.log_probabilities,
         "faults": texts.faults,
         "back_translation": texts.backs,
@@ -135,6 +142,9 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     target = schema.measured(unit.table)
     with store.write_unit(unit.path, unit.fingerprint) as writer:
         writer.write_table(DATA, pa.table({name: columns[name] for name in target.names}, schema=target))
+        if "answers" in unit.files:
+            scores = answer_scores(store.read_file(unit.files["answers"])["answers"].to_pylist(), originals, texts.backs)
+            writer.write_table(ANSWERS, pa.table({"scores": scores}, schema=schema.ANSWER_SCORES))
     progress.advance(unit.path, english.num_rows)
     progress.finish(unit.path)
 

@@ -63,7 +63,6 @@ RULES = (
     Rule("sentences", "sentences", "min_sentences"),
     Rule("numbers", "numbers", "min_numbers"),
     Rule("names", "names", "min_names"),
-    Rule("answers", "answers", "min_answers"),
     Rule("length", "length_ratio", "min_length_ratio", "below", "judged by length"),
     Rule("length", "length_ratio", "max_length_ratio", "above", "judged by length"),
     Rule("round_trip", "round_trip", "min_round_trip", "below", "long"),
@@ -120,6 +119,13 @@ def first_reasons(rejected: Rejections) -> Reasons:
 def all_reasons(rejected: Rejections, rows: Sequence[int]) -> list[list[str]]:
     """For each of `rows` all reasons that reject it."""
     return [[reason for reason in REASONS if rejected[reason][row]] for row in rows]
+
+
+def lost_answers(scores: NDArray[np.float32], thresholds: Thresholds) -> RowMask:
+    """For each pair whether its answer is lost in one language, by what is left of it in the passage (0 to 100, NaN if unknown)."""
+    if thresholds.min_answers is None:
+        return np.zeros(len(scores), dtype=bool)
+    return _beyond(scores, np.float32(thresholds.min_answers), "below")
 
 
 def score_column(scored: pa.Table, name: str) -> NDArray[np.float32]:

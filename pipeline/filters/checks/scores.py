@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from parallel_qa.pipeline.filters.checks import outlier
-from parallel_qa.pipeline.filters.checks.answers import answer_scores
 from parallel_qa.pipeline.filters.checks.copied import copied_shares
 from parallel_qa.pipeline.filters.checks.length import length_ratios
 from parallel_qa.pipeline.filters.checks.marks import mark_scores
@@ -40,15 +39,13 @@ def measure(
     translations: OptionalTexts,
     backs: OptionalTexts,
     language: Language,
-    answers: Sequence[Sequence[str]] | None = None,
 ) -> dict[str, ScoreColumn]:
     """What there is to say of each translation without a look at other languages: the float columns of `schema.MEASURED`.
 
-    `backs` are the back-translations, None where there was none to be made; `answers` the English answers that each text
-    holds. `log_probability` is the model's own and not among the result.
+    `backs` are the back-translations, None where there was none to be made. `log_probability` is the model's own and not
+    among the result.
     """
     there, back = _PresentRows(english, translations), _PresentRows(english, backs)
-    answers_of_backs = [answers[row] if answers else () for row in back.rows]
     return {
         "language": there.column(language_scores(there.texts, language)),
         "script": there.column(script_scores(there.texts, language)),
@@ -63,7 +60,6 @@ def measure(
         "length_ratio": back.column(length_ratios(back.english, back.texts)),
         "sentences": back.column(sentence_scores(back.english, back.texts)),
         "ending": back.column(ending_scores(back.english, back.texts)),
-        "answers": back.column(answer_scores(answers_of_backs, back.english, back.texts)),
     }
 
 

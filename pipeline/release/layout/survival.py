@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.settings import Thresholds
 from parallel_qa.pipeline.tally import Tally
 
 ENGLISH_BIT = 0
@@ -37,10 +38,30 @@ def text_tally(numbers: ReasonNumbers) -> Tally:
     return _tally(numbers, REASONS)
 
 
-def pair_tally(queries: ReasonNumbers, passages: ReasonNumbers) -> Tally:
-    """What became of pairs, from what became of both sides: "query_REASON" or "passage_REASON"; the query's goes first."""
-    numbers = np.where(queries > 0, queries, np.where(passages > 0, passages + len(REASONS), 0))
-    return _tally(numbers, [f"{side}_{reason}" for side in ("query", "passage") for reason in REASONS])
+LOST_ANSWER = "lost_answer"
+"""The reason of a pair both sides of which survived, while the passage has lost its answer."""
+
+
+def pair_tally(queries: ReasonNumbers, passages: ReasonNumbers, lost_answers: policy.RowMask) -> Tally:
+    """What became of pairs, from what became of both sides, "query_REASON" or "passage_REASON", and of their answers.
+
+    The query's reason goes first, then the passage's.
+    """
+    names = [*(f"{side}_{reason}" for side in ("query", "passage") for reason in REASONS), LOST_ANSWER]
+    of_passages = np.where(passages > 0, passages.astype(np.int64) + len(REASONS), np.where(lost_answers, len(names), 0))
+    return _tally(np.where(queries > 0, queries, of_passages), names)
+
+
+def lost_answers(scores: NDArray[np.float32], thresholds: Sequence[Thresholds]) -> NDArray[np.bool_]:
+    """Of each pair and language but English whether the answer is lost, from what is left of it and the thresholds for passages."""
+    lost = [policy.lost_answers(of_language, limits) for of_language, limits in zip(scores.T, thresholds, strict=True)]
+    return np.stack(lost, axis=1) if lost else np.zeros(scores.shape, dtype=bool)
+
+
+def language_bits(languages: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Row by row the bits of those languages but English that are true."""
+    bits = np.left_shift(1, np.arange(ENGLISH_BIT + 1, ENGLISH_BIT + 1 + languages.shape[1]), dtype=np.int64)
+    return np.asarray((languages * bits).sum(axis=1), dtype=np.int64)
 
 
 def _tally(numbers: NDArray[np.integer], names: Sequence[str]) -> Tally:
@@ -50,7 +71,7 @@ def _tally(numbers: NDArray[np.integer], names: Sequence[str]) -> Tally:
 
 
 def rejected_by_reason(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """What a manifest counts as lost: ("row", "query" or "passage"; reason; count), most frequent first.
+    """What a manifest counts as lost: ("row", "query", "passage" or "pair"; reason; count), most frequent first.
 
     That a source is not translated into a language is no loss.
     """
@@ -61,4 +82,5 @@ def rejected_by_reason(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
             for table, name in (("queries", "query"), ("passages", "passage")):
                 rejected = counts[table]["rejected"].items()
                 totals.update({(name, reason): count for reason, count in rejected if reason != NOT_TRANSLATED})
+            totals.update({("pair", reason): count for reason, count in counts["pairs"]["rejected"].items() if reason == LOST_ANSWER})
     return [(where, reason, count) for (where, reason), count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]

@@ -39,11 +39,14 @@ from parallel_qa.pipeline.release.layout.survival import (
     ENGLISH_BIT,
     NOT_TRANSLATED,
     ReasonNumbers,
+    language_bits,
+    lost_answers,
     pair_tally,
     reason_numbers,
     text_tally,
 )
-from parallel_qa.pipeline.release.making.negatives import MinedNegatives, fill_up
+from parallel_qa.pipeline.release.making.answers import AnswerScores
+from parallel_qa.pipeline.release.making.negatives import MinedNegatives, Positives, fill_up, without_positives
 from parallel_qa.pipeline.release.making.shard_writers import ShardWriters, WriteTable
 from parallel_qa.pipeline.release.making.shuffle import Shuffle
 from parallel_qa.pipeline.release.making.table_rows import (
@@ -54,6 +57,7 @@ from parallel_qa.pipeline.release.making.table_rows import (
     untranslated_rows,
 )
 from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings
+from parallel_qa.pipeline.tables import one_array
 from parallel_qa.pipeline.tally import Tally
 
 _PAIR_BYTES = 100
@@ -78,8 +82,14 @@ class Source(Protocol):
     def pairs(self) -> Iterator[pa.Table]:
         """The pairs, of schema `schema.PAIRS`."""
 
+    def answers(self) -> Iterator[pa.Table]:
+        """The answers that its passages hold, of schema `schema.ANSWERS`."""
+
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         """The scored texts in one language, of schema `schema.scored(table)`."""
+
+    def answer_scores(self, code: str) -> Iterator[pa.Table]:
+        """What is left of these answers in one language, of schema `schema.ANSWER_SCORES`."""
 
     def mined(self) -> Iterator[pa.Table]:
         """The hard negatives of its queries, of schema `mining.MINED`; nothing where none were mined."""
@@ -255,18 +265,21 @@ class _Builder:
     def write_pairs(self) -> None:
         """Write the pairs, and count in each language those of which both sides survived."""
         order = self._order_of_pairs()
+        positives = self._positives()
+        thresholds = [self._filters.of(code, "passages") for code in self._languages]
         mined = self._mined() if self._settings.mined_negatives else None
         shuffle = self._shuffle("pairs", schema.RELEASED_PAIRS, order)
         for source in self._sources:
             queries_at, passages_at = (self._orders[table].places[source.name] for table in schema.TEXTS)
+            answers = self._answers(source)
             for start, pairs in _with_start(source.pairs()):
                 provided, places = _part(order, source, start, len(pairs))
-                rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"])
-                rows = rows.filter(pa.array(provided))
-                if mined is not None:
-                    rows = _with_negatives(rows, mined, self._settings.mined_negatives)
+                scores = answers.of_pairs(pairs)
+                lost = lost_answers(scores, thresholds)
+                rows = pair_rows(pairs, queries_at, passages_at, self._bits["queries"], self._bits["passages"], scores, language_bits(lost))
+                rows = _with_negatives(rows.filter(pa.array(provided)), positives, mined, self._settings.mined_negatives)
                 shuffle.add(rows, places[provided])
-                self._count_pairs(source.name, rows)
+                self._count_pairs(source.name, rows, lost[provided])
             self.built.pairs[source.name] = int(order.provided[source.name].sum())
             self.built.shared_pairs[source.name] = int((~order.provided[source.name]).sum())
         group_rows = _group_rows(self._settings, _PAIR_BYTES)
@@ -291,6 +304,21 @@ class _Builder:
             of_rows[order.places[name]] = of_source
         return order_in_blocks(order, of_rows, self.built.blocks)
 
+    def _answers(self, source: Source) -> AnswerScores:
+        """What is left of the answers of a source, in each language of the release."""
+        scores = [source.answer_scores(code) if code in source.languages else iter(()) for code in self._languages]
+        return AnswerScores(source.answers(), scores)
+
+    def _positives(self) -> Positives:
+        """The positives of every query of the release."""
+        positives = Positives(self._orders["passages"].total)
+        for source in self._sources:
+            queries_at, passages_at = (self._orders[table].places[source.name] for table in schema.TEXTS)
+            for pairs in source.pairs():
+                positives.add(queries_at[pairs["query_row"].to_numpy()], passages_at[pairs["passage_row"].to_numpy()])
+        positives.close()
+        return positives
+
     def _mined(self) -> MinedNegatives:
         """The mined negatives of every query of the release."""
         mined = MinedNegatives(self._orders["queries"], self._orders["passages"], self._settings.mined_negatives, self._settings.seed)
@@ -298,10 +326,10 @@ class _Builder:
             mined.add(source.name, source.mined())
         return mined
 
-    def _count_pairs(self, source: str, pairs: pa.Table) -> None:
+    def _count_pairs(self, source: str, pairs: pa.Table, lost_answers: NDArray[np.bool_]) -> None:
         queries, passages = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
-        for code in self._languages:
-            tally = pair_tally(self._reasons["queries", code][queries], self._reasons["passages", code][passages])
+        for code, lost in zip(self._languages, lost_answers.T, strict=True):
+            tally = pair_tally(self._reasons["queries", code][queries], self._reasons["passages", code][passages], lost)
             self.built.tallies[source, code, "pairs"] = self.built.tallies.get((source, code, "pairs"), Tally()) + tally
 
     def _shuffle(self, name: str, rows: pa.Schema, order: Order) -> Shuffle:
@@ -309,12 +337,14 @@ class _Builder:
         return Shuffle(self._scratch / name, rows, order.ends)
 
 
-def _with_negatives(pairs: pa.Table, mined: MinedNegatives, count: int) -> pa.Table:
-    """Pairs of the release, their negatives filled up to `count`."""
-    of_pairs = mined.of(pairs["query_row"].to_numpy())
-    filled = fill_up(pairs["negative_rows"].to_pylist(), of_pairs, pairs["passage_row"].to_numpy(), count)
+def _with_negatives(pairs: pa.Table, positives: Positives, mined: MinedNegatives | None, count: int) -> pa.Table:
+    """Pairs of the release, their negatives without positives of the same query, and filled up to `count` with mined ones."""
+    queries = pairs["query_row"].to_numpy()
+    negatives = without_positives(one_array(pairs["negative_rows"]), queries, positives)
+    if mined is not None:
+        negatives = pa.array(fill_up(negatives.to_pylist(), mined.of(queries, positives), count), pa.list_(pa.int64()))
     place = pairs.schema.get_field_index("negative_rows")
-    return pairs.set_column(place, pairs.schema.field(place), pa.array(filled, pa.list_(pa.int64())))
+    return pairs.set_column(place, pairs.schema.field(place), negatives)
 
 
 def _part(order: Order, source: Source, start: int, rows: int) -> tuple[Mask, Integers]:

@@ -13,6 +13,8 @@ from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.filters import policy
 from parallel_qa.pipeline.filters.policy import Rejections
 from parallel_qa.pipeline.release.layout.survival import NOT_TRANSLATED
+from parallel_qa.pipeline.release.making.answers import Scores, score_lists
+from parallel_qa.pipeline.tables import one_array
 from parallel_qa.pipeline.titles import judged_texts
 
 
@@ -61,10 +63,13 @@ def pair_rows(
     passage_places: NDArray[np.int64],
     query_bits: NDArray[np.int64],
     passage_bits: NDArray[np.int64],
+    answers: Scores,
+    lost: NDArray[np.int64],
 ) -> pa.Table:
     """The pairs of one source, of schema `schema.RELEASED_PAIRS`, with row numbers of the release.
 
-    Places are by the source's own rows, bits by rows of the release.
+    Places are by the source's own rows, bits by rows of the release. `answers` are the scores of the pairs' answers, `lost` the bits
+    of the languages in which an answer is lost, pair by pair.
     """
     queries, passages = query_places[pairs["query_row"].to_numpy()], passage_places[pairs["passage_row"].to_numpy()]
     columns = _columns(pairs) | {
@@ -72,16 +77,15 @@ def pair_rows(
         "passage_row": pa.array(passages),
         "negative_rows": _release_rows(pairs["negative_rows"], passage_places),
         "query_langs": pa.array(query_bits[queries]),
-        "passage_langs": pa.array(passage_bits[passages]),
+        "passage_langs": pa.array(passage_bits[passages] & ~lost),
+        "answer_scores": score_lists(answers),
     }
     return _table(columns, schema.RELEASED_PAIRS)
 
 
 def _release_rows(rows: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.Array:
     """Lists of a source's own row numbers as lists of rows of the release."""
-    lists = rows.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], rows.type)
+    lists = one_array(rows)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)

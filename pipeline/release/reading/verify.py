@@ -20,8 +20,19 @@ from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST, manifest_faults, shards
 from parallel_qa.pipeline.release.layout.order import Leads, block_at, block_of, pair_keys, shuffle_keys, text_hashes
-from parallel_qa.pipeline.release.layout.survival import ENGLISH_BIT, NOT_TRANSLATED, REASONS, ReasonNumbers, pair_tally, reason_numbers
+from parallel_qa.pipeline.release.layout.survival import (
+    ENGLISH_BIT,
+    NOT_TRANSLATED,
+    REASONS,
+    ReasonNumbers,
+    language_bits,
+    lost_answers,
+    pair_tally,
+    reason_numbers,
+)
+from parallel_qa.pipeline.settings import FilterSettings
 from parallel_qa.pipeline.store import Store, parquet_table
+from parallel_qa.pipeline.tables import one_array
 from parallel_qa.pipeline.tally import Tally
 
 _SHARD = re.compile(r"\d{5}\.parquet")
@@ -271,15 +282,18 @@ class _Check:
             if outside.any():
                 self._blocks_known = False
                 continue
-            for column, rows, table in (("query_langs", queries, "queries"), ("passage_langs", passages, "passages")):
-                yield from _row_faults(
-                    name, pairs[column].to_numpy() != self._bits[table][rows], f"{column} is not what survived in {table}"
-                )
+            lost, wrong_scores = self._lost_answers(pairs)
+            yield from _row_faults(name, wrong_scores, "has not one score of its answer for each language")
+            for column, survived, what in (
+                ("query_langs", self._bits["queries"][queries], "what survived in queries"),
+                ("passage_langs", self._bits["passages"][passages] & ~language_bits(lost), "where the passage survived with the answer"),
+            ):
+                yield from _row_faults(name, pairs[column].to_numpy() != survived, f"{column} is not {what}")
             keys = pair_keys(self._hashes["queries"][queries], self._hashes["passages"][passages], self._seed)
             yield from _row_faults(name, keys[1:] <= keys[:-1], "is not in the order of the release", 1)
             yield from _row_faults(name, block_at(queries, self._ends["queries"]) != number, "is in another block than its query")
             leads.add(queries, shuffle_keys(self._hashes["passages"][passages], self._seed))
-            self._count_pairs(pairs, queries, passages)
+            self._count_pairs(pairs, queries, passages, lost)
         if total != self._manifest["rows"]["pairs"]:
             yield Fault(MANIFEST, f"rows.pairs is {self._manifest['rows']['pairs']}, and its shards have {total}")
         if self._blocks_known:
@@ -302,12 +316,27 @@ class _Check:
         wrong[owners[bad]] = True
         return wrong
 
-    def _count_pairs(self, pairs: pa.Table, queries: NDArray[np.int64], passages: NDArray[np.int64]) -> None:
+    def _lost_answers(self, pairs: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Of each pair and language but English whether the answer is lost; and of each pair whether its scores are of another number."""
+        filters = FilterSettings.model_validate(self._manifest["settings"]["filters"])
+        codes = self._languages[1:]
+        lists = one_array(pairs["answer_scores"])
+        sizes = pc.list_value_length(lists)
+        wrong = _true_or_null(pc.not_equal(pc.fill_null(sizes, len(codes)), len(codes)))
+        scores = np.full((len(pairs), len(codes)), np.nan, dtype=np.float32)
+        given = ~wrong & ~_is_null(sizes)
+        scores[given] = lists.filter(pa.array(given)).flatten().to_numpy(zero_copy_only=False).reshape(-1, len(codes))
+        return lost_answers(scores, [filters.of(code, "passages") for code in codes]), wrong
+
+    def _count_pairs(
+        self, pairs: pa.Table, queries: NDArray[np.int64], passages: NDArray[np.int64], lost_answers: NDArray[np.bool_]
+    ) -> None:
         for source in self._manifest["sources"]:
             own = _true_or_null(pc.equal(pairs["source"], source))
             self._tallies[source, ENGLISH.code, "pairs", None] += int(own.sum())
-            for code in self._languages[1:]:
-                tally = pair_tally(self._reasons["queries", code][queries[own]], self._reasons["passages", code][passages[own]])
+            for place, code in enumerate(self._languages[1:]):
+                of_queries, of_passages = self._reasons["queries", code][queries[own]], self._reasons["passages", code][passages[own]]
+                tally = pair_tally(of_queries, of_passages, lost_answers[own, place])
                 self._tallies[source, code, "pairs", None] += tally.kept
                 for reason, count in tally.rejected.items():
                     self._tallies[source, code, "pairs", reason] += count
@@ -343,12 +372,12 @@ def _row_faults(file: str, wrong: NDArray[np.bool_], what: str, shift: int = 0) 
         yield Fault(file, f"{what}{more}", int(places[0]) + shift)
 
 
-def _true_or_null(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+def _true_or_null(values: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:
     """Which values are true, or null, where nothing can be said."""
     mask: NDArray[np.bool_] = pc.fill_null(values, True).to_numpy(zero_copy_only=False)
     return mask.astype(bool)
 
 
-def _is_null(values: pa.ChunkedArray) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = values.is_null().to_numpy()
+def _is_null(values: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = values.is_null().to_numpy(zero_copy_only=False)
     return mask.astype(bool)

@@ -47,11 +47,14 @@ def test_scores_are_those_of_the_texts_put_together(sample_run: Run) -> None:
 
 
 def test_answers_are_looked_for_in_the_passages_that_hold_them(sample_run: Run) -> None:
-    passages = shard_of(sample_run, "passages", "deu_Latn").read(sample_run.store)
-    queries = shard_of(sample_run, "queries", "deu_Latn").read(sample_run.store)
-    assert queries["answers"].null_count == queries.num_rows
-    found = [score for score in passages["answers"].to_pylist() if score is not None]
-    assert len(found) > 0.9 * passages.num_rows
+    shard = shard_of(sample_run, "passages", "deu_Latn")
+    scores = shard.answer_scores(sample_run.store)
+    assert scores.schema == schema.ANSWER_SCORES and len(scores) == shard.rows
+    [english] = [record for record in Plan(sample_run.settings, sample_run.store).english_records().values() if record.shards("answers")]
+    answers = sample_run.store.read_table(english, "answers/00000.parquet")["answers"].to_pylist()
+    assert [len(of_passage) for of_passage in scores["scores"].to_pylist()] == [len(of_passage) for of_passage in answers]
+    found = [score for of_passage in scores["scores"].to_pylist() for score in of_passage if score is not None]
+    assert len(found) > 0.9 * sum(map(len, answers))
     assert sum(score == 100 for score in found) > 0.7 * len(found)
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parallel_qa.pipeline import schema
-from parallel_qa.pipeline.filters.policy import REASONS, all_reasons, reasons, rejections
+from parallel_qa.pipeline.filters.policy import REASONS, all_reasons, lost_answers, reasons, rejections
 from parallel_qa.pipeline.settings import FilterSettings
 from parallel_qa.pipeline.tally import Tally
 
@@ -73,7 +74,6 @@ def test_a_stricter_threshold_never_keeps_more_and_nothing_vanishes(
         ("sentences", 0.25, 0.34, "sentences"),
         ("numbers", 0.5, 1.0, "numbers"),
         ("names", 0.5, 0.6, "names"),
-        ("answers", 40.0, 60.0, "answers"),
         ("length_ratio", 0.4, 0.6, "length"),
         ("length_ratio", 1.9, 1.7, "length"),
         ("length_outlier", 0.5, 0.7, "outlier"),
@@ -86,6 +86,12 @@ def test_each_threshold_rejects_what_is_beyond_it(score: str, bad: float, good: 
     assert reasons(table, english(LONG, LONG, LONG), FilterSettings()) == [reason, None, None]
     if score.startswith("length"):
         assert reasons(table, english(SHORT, SHORT, SHORT), FilterSettings()) == [None, None, None]
+
+
+def test_an_answer_is_lost_below_the_threshold() -> None:
+    scores = np.array([49.9, 50.0, np.nan], np.float32)
+    assert lost_answers(scores, FilterSettings()).tolist() == [True, False, False]
+    assert lost_answers(scores, FilterSettings(min_answers=None)).tolist() == [False, False, False]
 
 
 def test_all_reasons_are_told() -> None:

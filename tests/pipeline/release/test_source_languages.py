@@ -60,6 +60,12 @@ class Numbered:
         columns |= {"faults": [int(number % 4 == 0) for number in self.numbers], "chrf": [50.0] * len(english)}
         yield pa.table({name: columns[name] for name in target.names}, schema=target)
 
+    def answers(self) -> Iterator[pa.Table]:
+        return iter(())
+
+    def answer_scores(self, code: str) -> Iterator[pa.Table]:
+        return iter(())
+
     def mined(self) -> Iterator[pa.Table]:
         return iter(())
 
@@ -91,7 +97,7 @@ def write_release(folder: Path, sources: Sequence[Numbered]) -> Built:
         "sources": {source.name: source_facts(source, built) for source in sources},
         "model": {"name": "m", "licence": "CC0-1.0", "fingerprint": "", "quantization": None},
         "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
-        "settings": {"release": RELEASE.model_dump()},
+        "settings": {"release": RELEASE.model_dump(), "filters": FilterSettings().model_dump()},
     }
     write_file(
         "README.md",

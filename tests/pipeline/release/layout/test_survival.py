@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +23,10 @@ def test_texts_are_counted_by_their_reasons(given_reasons: list[str | None]) -> 
     assert (tally.read, tally.rejected) == (len(given_reasons), Counter(reason for reason in given_reasons if reason))
 
 
-@given(st.lists(st.tuples(reasons, reasons)))
-def test_a_pair_is_counted_once_by_its_query_first(pairs: list[tuple[str | None, str | None]]) -> None:
-    tally = pair_tally(reason_numbers([query for query, _ in pairs]), reason_numbers([passage for _, passage in pairs]))
-    expected = Counter(f"query_{query}" if query else f"passage_{passage}" for query, passage in pairs if query or passage)
+@given(st.lists(st.tuples(reasons, reasons, st.booleans())))
+def test_a_pair_is_counted_once_by_its_query_first_and_by_its_answer_last(pairs: list[tuple[str | None, str | None, bool]]) -> None:
+    queries, passages = (reason_numbers([pair[side] for pair in pairs]) for side in (0, 1))
+    tally = pair_tally(queries, passages, np.array([lost for *_, lost in pairs], dtype=bool))
+    names = [f"query_{query}" if query else f"passage_{passage}" if passage else "lost_answer" for query, passage, _ in pairs]
+    expected = Counter(name for name, pair in zip(names, pairs, strict=True) if any(pair))
     assert (tally.read, tally.kept, tally.rejected) == (len(pairs), len(pairs) - expected.total(), expected)

@@ -68,6 +68,28 @@ def test_pairs_say_where_both_sides_survived(sample_run: Run) -> None:
     assert len({pair["source_id"] for pair in pairs}) == len(pairs)
 
 
+def test_a_lost_answer_takes_its_pair_and_not_the_passage(sample_run: Run) -> None:
+    off = {rule.setting: False if rule.is_switch(FilterSettings()) else None for rule in policy.RULES}
+    any_answer, least = (
+        publish(sample_run.settings.model_copy(update={"filters": FilterSettings(**off, min_answers=value)}), sample_run.store)
+        for value in (None, 95)
+    )
+    loose, strict = (Path(sample_run.store.local_path(release.path)) for release in (any_answer, least))
+    lost = 0
+    for pair, as_usual in zip(*(pq.read_table(folder / "pairs").to_pylist() for folder in (strict, loose)), strict=True):
+        scores = pair["answer_scores"] or [None] * len(LANGUAGES[1:])
+        bits = sum(2**bit for bit, score in enumerate(scores, 1) if score is not None and score < 95) & as_usual["passage_langs"]
+        assert pair == as_usual | {"passage_langs": as_usual["passage_langs"] - bits}
+        lost += bits > 0
+    assert lost > 0
+    for code in LANGUAGES[1:]:
+        assert pq.read_table(strict / f"passages/{code}") == pq.read_table(loose / f"passages/{code}")
+        before, after = (made.manifest["sources"]["questions"]["languages"][code]["pairs"] for made in (any_answer, least))
+        assert after["kept"] == before["kept"] - after["rejected"]["lost_answer"]
+    assert not list(verify(Store(str(strict), writable=False)))
+    publish(sample_run.settings, sample_run.store)  # the latest again
+
+
 def test_the_manifest_adds_up(sample_run: Run) -> None:
     manifest = json.loads((sample_run.folder / "manifest.json").read_text(encoding="utf-8"))
     facts = manifest["sources"]["questions"]

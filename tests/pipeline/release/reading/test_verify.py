@@ -214,7 +214,7 @@ def test_a_lost_rejected_text_is_found(release: Path) -> None:
     [
         ("query_row", 10**6, f"{PAIRS}, row 2: points at a row that there is not"),
         ("query_langs", 0, f"{PAIRS}, row 2: query_langs is not what survived in queries"),
-        ("passage_langs", 0, f"{PAIRS}, row 2: passage_langs is not what survived in passages"),
+        ("passage_langs", 0, f"{PAIRS}, row 2: passage_langs is not where the passage survived with the answer"),
         ("negative_rows", [10**6], f"{PAIRS}, row 2: has a negative that there is not, or that is its positive"),
     ],
 )
