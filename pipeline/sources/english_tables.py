@@ -6,7 +6,6 @@ are written; rows that hold no usable pair make the table `rejected`.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,6 +28,7 @@ from parallel_qa.pipeline.sources.staging import Staged, in_batches
 from parallel_qa.pipeline.sources.words import words
 from parallel_qa.pipeline.store import UnitWriter
 from parallel_qa.pipeline.tables import give_back_memory, in_shards
+from parallel_qa.pipeline.text_ids import text_id
 
 _BATCH = 10_000
 _SHOWN = 2_000
@@ -36,11 +36,6 @@ _SHOWN = 2_000
 _NUMBER = pa.field("mention", pa.int64())
 _TEXT_ROWS = pa.schema([_NUMBER, *TEXT_COLUMNS])
 _LINK_ROWS = pa.schema([_NUMBER, *((name, pa.string()) for name in ("position", "source_id", "answer"))])
-
-
-def text_id(*parts: str) -> str:
-    """The id of a text: the same text has the same id in every source and every run."""
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 class EnglishTables:
