@@ -94,7 +94,35 @@ def test_mere_punctuation_does_not(texts: tuple[str, ...]) -> None:
 
 
 TERMS = st.sampled_from(
-    "What is the price of C++ C# .NET $5 5% -5 3.5 1,000 x² A* A- 20° R&D COVID-19 it's salt tea 😀 10⁻⁵ AC/DC é ½".split()
+    [
+        "What",
+        "is",
+        "the",
+        "price",
+        "of",
+        "C++",
+        "C#",
+        ".NET",
+        "$5",
+        "5%",
+        "-5",
+        "3.5",
+        "1,000",
+        "x²",
+        "A*",
+        "A-",
+        "20°",
+        "R&D",
+        "COVID-19",
+        "it's",
+        "salt",
+        "tea",
+        "😀",
+        "10⁻⁵",
+        "AC/DC",
+        "é",
+        "½",
+    ]
 )
 ENDS = st.sampled_from(["", ".", "?", "!", "...", "…", "?!", " ?"])
 SPACES = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0", " \n "])
