@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.parsing import one_line
 from parallel_qa.pipeline.store import fingerprint
 
 MANIFEST = "manifest.json"
-FORMAT = 3
+FORMAT = 4
 SCHEMA = Path(__file__).with_name("manifest.schema.json")
 """The JSON Schema of a manifest, as it is published."""
 
+_MOST_BYTES = 2**28
+_DEEPEST = 16
+_LONGEST_PLACE = 80  # characters of the field that a fault is about
+
+
+def _english_first(codes: list[str]) -> list[str]:
+    if codes[0] != ENGLISH.code or len(set(codes)) < len(codes):
+        raise ValueError(f"{ENGLISH.code} has to be the first, and none may stand twice")
+    return codes
+
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+LanguageCodes = Annotated[list[Annotated[str, Field(pattern="^[a-z]{3}_[A-Z][a-z]{3}$")]], Field(max_length=63)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", max_length=200)]
+
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Counts(_Part):
     """Rows read, kept and rejected by reason; kept + rejected = read."""
 
-    read: int = Field(ge=0)
-    kept: int = Field(ge=0)
-    rejected: dict[str, int]
+    read: Count
+    kept: Count
+    rejected: dict[str, Count]
 
 
 class TableRows(_Part):
     """Rows of the three tables."""
 
-    queries: int = Field(ge=0)
-    passages: int = Field(ge=0)
-    pairs: int = Field(ge=0)
+    queries: Count
+    passages: Count
+    pairs: Count
 
 
 class TableCounts(_Part):
@@ -54,12 +74,12 @@ class SourceFacts(_Part):
     citation: str | None
     fingerprint: str = Field(description="Of the card, its files and how they were cleaned.")
     rows: Counts = Field(description="Rows of the source itself.")
-    cleaned: dict[str, int]
-    merged: dict[str, dict[str, int]]
+    cleaned: dict[str, Count]
+    merged: dict[str, dict[str, Count]]
     provided: TableRows = Field(description="Rows that the release has from this source.")
     shared: TableRows = Field(description="Rows of this source that the release has from an earlier one.")
     languages: dict[str, TableCounts] = Field(description="By NLLB code, of the rows that it provides.")
-    not_translated: list[str] = Field(
+    not_translated: LanguageCodes = Field(
         default_factory=list, description="Languages of the release that it is not translated into; absent where there is none."
     )
 
@@ -67,10 +87,13 @@ class SourceFacts(_Part):
 class Licences(_Part):
     """What follows from the licences of the parts; parts are "source NAME" and "model NAME"."""
 
-    parts: dict[str, str]
+    parts: dict[str, str] = Field(description="SPDX expressions.")
+    stated: dict[str, list[str]] = Field(default_factory=dict, description="What terms of a part's own ask, as its card states it.")
+    attribution: list[str] = Field(default_factory=list, description="Parts whose authors have to be named.")
     non_commercial: list[str]
     share_alike: list[str]
     own_terms: list[str]
+    conflicts: list[str] = Field(default_factory=list, description="Why the release may not be passed on, unless its publisher decides.")
     decided_by_user: bool
 
 
@@ -88,36 +111,45 @@ class EvaluationFacts(_Part):
 
     sets: list[dict[str, Any]]
     rules: dict[str, Any]
-    rows_set_aside: dict[str, dict[str, int]]
+    rows_set_aside: dict[str, dict[str, Count]]
 
 
 class FileFacts(_Part):
     """One file of the release."""
 
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
-    rows: int | None = Field(None, ge=0, description="Of a Parquet file.")
+    sha256: Sha256
+    bytes: Count
+    rows: Count | None = Field(None, description="Of a Parquet file.")
+    rows_sha256: Sha256 | None = Field(None, description="Of a Parquet file: of its rows, whatever their encoding (docs/releases.md).")
 
 
 class Manifest(_Part):
     """What `manifest.json` of a release holds."""
 
-    format: Literal[3]
+    format: Literal[4]
     version: str = Field(description="Name and fingerprint; the release's folder.")
     licence: str = Field(description="SPDX expression: the licences that hold together.")
     licences: Licences
-    languages: list[str] = Field(min_length=1, description="NLLB codes, English first; bit b of a bit set is the b-th.")
+    languages: Annotated[LanguageCodes, AfterValidator(_english_first)] = Field(
+        min_length=1, description="NLLB codes, English first; bit b of a bit set is the b-th."
+    )
     blocks: int = Field(
         ge=1, description="Shards of each table; shard k of `pairs` is of queries in shard k, and nearly all of its passages."
     )
     rows: TableRows
-    rejected: dict[str, int] = Field(description="Rows of the table of rejected texts, by language.")
+    rejected: dict[str, Count] = Field(description="Rows of the table of rejected texts, by language.")
     sources: dict[str, SourceFacts]
     model: ModelFacts
     evaluation: EvaluationFacts
     settings: dict[str, Any] = Field(description="The profile; `release.seed` is that of the order of rows.")
-    files: dict[str, FileFacts]
+    files: dict[FileName, FileFacts]
     seal: str = Field(pattern="^[0-9a-f]{16}$", description="Of everything else here: a changed manifest does not fit it.")
+
+    @model_validator(mode="after")
+    def _every_block_has_files(self) -> Manifest:
+        if self.blocks > len(self.files):
+            raise ValueError(f"blocks is {self.blocks}, and there are {len(self.files)} files")
+        return self
 
 
 def languages_of(manifest: dict[str, Any], source: str) -> list[str]:
@@ -145,15 +177,65 @@ def json_schema() -> dict[str, Any]:
 def manifest_faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     """The manifest in `content`, or None where it is not one at all; and what is wrong with it."""
     try:
-        manifest = json.loads(content)
+        manifest = _json_object(content)
+    except ValueError as error:
+        return None, [f"no JSON: {one_line(error)}"]
+    if manifest.get("format", FORMAT) != FORMAT:
+        return None, [
+            f"format is {str(manifest['format'])[:_LONGEST_PLACE]}, and this version reads {FORMAT}: publish the release again from its "
+            "store, or read it with the version of parallel-qa that made it"
+        ]
+    try:
         Manifest.model_validate(manifest)
     except ValidationError as error:
-        return None, [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors(include_url=False)]
-    except ValueError as error:
-        return None, [f"no JSON: {error}"]
+        return None, [f"{_place(entry['loc'])}{one_line(entry['msg'])}" for entry in error.errors(include_url=False, include_input=False)]
     if sealed(manifest)["seal"] != manifest["seal"]:
         return manifest, ["its seal does not fit its content: it was changed after it was written"]
     return manifest, []
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """Where in the manifest a fault is, with a colon; nothing where it is of the manifest as a whole."""
+    place = ".".join(map(str, location))
+    return f"{place[:_LONGEST_PLACE]}: " if place else ""
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    """The object that is written in `content`, as JSON of numbers that are finite, names that stand once, and depth that is bounded.
+
+    Raises ValueError where there is none.
+    """
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has {len(content)} bytes")
+    try:
+        value = json.loads(content, object_pairs_hook=_each_once, parse_float=_finite, parse_constant=_finite)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("it is no object")
+    layer: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        layer = [
+            inner for outer in layer for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)
+        ]
+    if layer:
+        raise ValueError(f"its brackets are nested more than {_DEEPEST} deep")
+    json.dumps(value, ensure_ascii=False).encode()  # raises for half of a surrogate pair, which no file can hold
+    return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return content
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:20]} is no finite number")
+    return value
 
 
 def read_manifest(content: bytes, where: str) -> dict[str, Any]:

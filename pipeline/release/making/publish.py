@@ -6,12 +6,10 @@ dataset card `README.md`, and points `releases/latest.json` at it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,23 @@ import pyarrow as pa
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.filters.filter import ScoredShard
 from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.licences import Combined, combine
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import LogProgress, Progress
-from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
+from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST
 from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.build import Built, build
 from parallel_qa.pipeline.release.making.croissant import croissant
 from parallel_qa.pipeline.release.making.dataset_card import dataset_card
-from parallel_qa.pipeline.release.making.licences import Combined, combine
+from parallel_qa.pipeline.release.making.release_files import ReleaseFiles
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources.card import Card
 from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
-from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes, parquet_bytes
+from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes
 from parallel_qa.pipeline.tally import Tally
 from parallel_qa.pipeline.work import Step, Unit, run_here, run_step
 
-VERSION = 6
+VERSION = 7
 LATEST = "releases/latest.json"
 
 
@@ -144,42 +143,20 @@ class _Source:
     def scored(self, code: str, table: str) -> Iterator[pa.Table]:
         return (shard.read(self.store) for shard in self.shards if shard.key == (self.name, code, table))
 
+    def answers(self) -> Iterator[pa.Table]:
+        return (self.store.read_table(self.record, name) for name in self.record.shards("answers"))
+
+    def answer_scores(self, code: str) -> Iterator[pa.Table]:
+        return (shard.answer_scores(self.store) for shard in self.shards if shard.key == (self.name, code, "passages"))
+
     def mined(self) -> Iterator[pa.Table]:
         return (self.store.read_table(record, mining.DATA) for record in self.negatives)
 
 
-@dataclass
-class _Writer:
-    """Writes the files of a release and remembers their checksums."""
-
-    store: Store
-    folder: str
-    provenance: dict[str, Any]
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
-        """A file of a table, which says itself what it is part of."""
-        table, *rest = name.split("/")
-        about = self.provenance | {"table": table} | ({"language": rest[0]} if len(rest) > 1 else {})
-        described = rows.replace_schema_metadata({"parallel-qa": json.dumps(about, sort_keys=True, ensure_ascii=False)})
-        self.file(name, parquet_bytes(described, group_rows), len(rows))
-
-    def file(self, name: str, content: bytes, rows: int | None = None) -> None:
-        self.store.write(f"{self.folder}/{name}", content)
-        facts: dict[str, Any] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        with self.lock:
-            self.files[name] = facts | ({} if rows is None else {"rows": rows})
-
-
 def _write(plan: Plan, folder: str, version: str, mined: Sequence[Unit], licence: Combined, progress: Progress) -> dict[str, Any]:
     settings, store, records = plan.settings, plan.store, plan.english_records()
-    provenance = {
-        "release": version,
-        "model": plan.models[0].fingerprint,
-        "sources": {source: record.fingerprint for source, record in records.items()},
-    }
-    writer = _Writer(store, folder, provenance)
+    stated = _stated(plan, version, licence)
+    files = ReleaseFiles(store, folder, stated)
     # A text of several sources is provided by the first: by one that has it in more languages.
     sources = [
         _Source(
@@ -193,16 +170,20 @@ def _write(plan: Plan, folder: str, version: str, mined: Sequence[Unit], licence
         for source in sorted(plan.sources, key=lambda source: -len(source.languages))
     ]
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
-        built = build(sources, settings.languages, settings.filters, settings.release, writer.shard, Path(scratch), progress)
-    manifest = _manifest(plan, version, built, licence)
-    writer.file("README.md", dataset_card(settings, store, folder, manifest).encode())
-    writer.file("croissant.json", json_bytes(croissant(manifest | {"files": dict(sorted(writer.files.items()))}, settings.name)))
-    manifest = sealed(manifest | {"files": dict(sorted(writer.files.items()))})
-    store.write(f"{folder}/{MANIFEST}", json_bytes(manifest))
-    return manifest
+        built = build(sources, settings.languages, settings.filters, settings.release, files.write_shard, Path(scratch), progress)
+    manifest = stated | {
+        "blocks": built.blocks,
+        "rows": built.rows,
+        "rejected": built.rejected,
+        "sources": {source: facts | _counts(source, settings.languages, built) for source, facts in stated["sources"].items()},
+    }
+    files.write("README.md", dataset_card(settings, store, folder, manifest).encode())
+    files.write("croissant.json", json_bytes(croissant(manifest | {"files": files.files}, settings.name)))
+    return files.write_manifest(manifest)
 
 
-def _manifest(plan: Plan, version: str, built: Built, licence: Combined) -> dict[str, Any]:
+def _stated(plan: Plan, version: str, licence: Combined) -> dict[str, Any]:
+    """What the manifest says that is known before a file is written."""
     settings, records, model = plan.settings, plan.english_records(), plan.models[0]
     cards = {source.name: source.card for source in plan.sources}
     checked = next(iter(records.values())).facts["evaluation"]
@@ -212,18 +193,9 @@ def _manifest(plan: Plan, version: str, built: Built, licence: Combined) -> dict
         "format": FORMAT,
         "version": version,
         "licence": licence.expression,
-        "licences": {
-            "parts": dict(licence.parts),
-            "non_commercial": licence.non_commercial,
-            "share_alike": licence.share_alike,
-            "own_terms": licence.own_terms,
-            "decided_by_user": licence.decided,
-        },
+        "licences": licence.facts(),
         "languages": [ENGLISH.code, *settings.languages],
-        "blocks": built.blocks,
-        "rows": built.rows,
-        "rejected": built.rejected,
-        "sources": {source: _source(settings, cards[source], record, built) for source, record in records.items()},
+        "sources": {source: _source(cards[source], record) for source, record in records.items()},
         "model": {
             "name": model.name,
             "licence": licence.parts[f"model {model.name}"],
@@ -235,7 +207,7 @@ def _manifest(plan: Plan, version: str, built: Built, licence: Combined) -> dict
     }
 
 
-def _source(settings: Settings, card: Card, record: Record, built: Built) -> dict[str, Any]:
+def _source(card: Card, record: Record) -> dict[str, Any]:
     return {
         "title": card.title,
         "licence": card.licence,
@@ -245,13 +217,20 @@ def _source(settings: Settings, card: Card, record: Record, built: Built) -> dic
         "rows": record.facts["rows"],
         "cleaned": record.facts["cleaned"],
         "merged": record.facts["merged"],
-        "provided": built.provided[card.name] | {"pairs": built.pairs[card.name]},
-        "shared": built.shared[card.name] | {"pairs": built.shared_pairs[card.name]},
+    }
+
+
+def _counts(source: str, languages: Sequence[str], built: Built) -> dict[str, Any]:
+    """What the manifest says of a source once the release is built."""
+    missing = built.not_translated[source]
+    return {
+        "provided": built.provided[source] | {"pairs": built.pairs[source]},
+        "shared": built.shared[source] | {"pairs": built.shared_pairs[source]},
         "languages": {
-            code: {table: built.tallies.get((card.name, code, table), Tally()).to_json() for table in ("queries", "passages", "pairs")}
-            for code in settings.languages
+            code: {table: built.tallies.get((source, code, table), Tally()).to_json() for table in ("queries", "passages", "pairs")}
+            for code in languages
         },
-        **({"not_translated": built.not_translated[card.name]} if built.not_translated[card.name] else {}),
+        **({"not_translated": missing} if missing else {}),
     }
 
 

@@ -1,0 +1,42 @@
+"""What each Parquet file of a release says of itself, in its metadata: which table it is, of which release, made of what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+METADATA = "parallel-qa"
+"""The key of a Parquet file's metadata under which this stands, as JSON."""
+
+_COUNTED = frozenset({"blocks", "rows", "rejected", "files", "seal"})
+_COUNTED_OF_SOURCES = frozenset({"provided", "shared", "languages", "not_translated"})
+"""What a manifest says that is known only when all files are written."""
+
+
+def statement(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a manifest says and that is known before a file is written: licences, model, sources, settings, languages and version."""
+    stated = {name: value for name, value in manifest.items() if name not in _COUNTED}
+    sources = {
+        source: {name: value for name, value in facts.items() if name not in _COUNTED_OF_SOURCES}
+        for source, facts in manifest["sources"].items()
+    }
+    return stated | {"sources": sources}
+
+
+def provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What every file says of the release whose `statement`, at least, is in `manifest`; the statement itself as its SHA-256."""
+    content = json.dumps(statement(manifest), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return {
+        "release": manifest["version"],
+        "model": manifest["model"]["fingerprint"],
+        "sources": {source: facts["fingerprint"] for source, facts in manifest["sources"].items()},
+        "statement": hashlib.sha256(content.encode()).hexdigest(),
+    }
+
+
+def of_file(name: str) -> dict[str, str]:
+    """What a file says of its place, by its name: its table and, but for pairs, the language."""
+    table, *rest = name.split("/")
+    return {"table": table} | ({"language": rest[0]} if len(rest) > 1 else {})

@@ -1,0 +1,1 @@
+"""What `verify` looks at, one kind of claim a file."""
