@@ -133,7 +133,7 @@ def export(
     kind: Annotated[str, typer.Option("--format", help="sentence-transformers, flagembedding, tevatron, beir.")] = "sentence-transformers",
     direction: Annotated[list[str] | None, typer.Option(help="Languages of query and passage: de-en; repeat it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every language with every language.")] = False,
-    negatives: Annotated[int, typer.Option(help="Hard negatives of each pair, where it has any.", min=0)] = 0,
+    negatives: Annotated[int, typer.Option(help="Hard negatives of each pair; not more than the release has.", min=0)] = 0,
 ) -> None:
     """Write a release in the format of another tool. Each language with itself, if no direction is given."""
     from parallel_qa.pipeline.batches import release_store
@@ -141,5 +141,8 @@ def export(
     from parallel_qa.pipeline.release.sharing.export import export as write_examples
 
     store = release_store(release)
-    count = write_examples(store, kind, output, directions_of(store, direction or [], everything), negatives)
-    print_line(f"{count:,} examples: {output}")
+    counts = write_examples(store, kind, output, directions_of(store, direction or [], everything), negatives)
+    for count in counts:
+        if count.left_out:
+            print_line(f"{count.direction}: {count.left_out:,} pairs left out, as too few of their negatives survived")
+    print_line(f"{sum(count.examples for count in counts):,} examples: {output}")

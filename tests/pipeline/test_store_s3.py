@@ -92,7 +92,7 @@ def test_all_stages_run_on_it_and_give_the_bytes_of_a_local_disk(bucket: str, pr
     assert list(verify(there)) == []
     assert (diff(here, there).pairs.added, diff(here, there).settings) == (0, {})
     for folder, released in (("here", here), ("there", there)):
-        assert export(released, "beir", tmp_path / folder, None, 0) == 2
+        assert sum(count.examples for count in export(released, "beir", tmp_path / folder, None, 0)) == 2
     assert (tmp_path / "here/corpus.jsonl").read_bytes() == (tmp_path / "there/corpus.jsonl").read_bytes()
     remote.write(f"{releases[1].path}/pairs/00001.parquet", b"")
     assert [str(fault) for fault in verify(there)] == ["pairs/00001.parquet: is not in the manifest"]

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import LANGUAGES
@@ -39,8 +41,8 @@ class Reader:
         for name in shards(self.manifest, folder):
             yield checked_table(self._store, name, self.manifest["files"][name]["sha256"])
 
-    def texts(self, table: str, code: str) -> pa.Table:
-        """`id`, `title` and `text` of every row of "queries" or "passages" in one language, mapped from a file."""
+    def texts(self, table: str, code: str) -> Texts:
+        """Every row of "queries" or "passages" in one language."""
         file = self._scratch / f"{table}-{code}.arrow"
         if not file.exists():
             making = file.with_suffix(f".{os.getpid()}.part")
@@ -48,16 +50,39 @@ class Reader:
                 for shard in self.shards(f"{table}/{code}"):
                     title = shard["title"] if "title" in shard.column_names else pa.repeat("", len(shard))
                     columns = {"id": shard["id"], "title": title, "text": shard["text"]}
-                    writer.write_table(pa.table(columns).cast(_TEXTS))
+                    writer.write_table(pa.table(columns).cast(_TEXTS).combine_chunks())
             making.replace(file)  # another process may read it, or make it too
-        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+        return Texts(file)
 
-    def pairs(self, query: str, passage: str) -> Iterator[pa.Table]:
-        """The pairs whose query survived in one language and whose passage in the other, shard by shard."""
-        bits = [self.languages.index(code) for code in (query, passage)]
-        for shard in self.shards("pairs"):
-            survived = [(shard[name].to_numpy() >> bit) & 1 for name, bit in zip(("query_langs", "passage_langs"), bits, strict=True)]
-            yield shard.filter(pa.array((survived[0] & survived[1]).astype(bool)))
+
+class Texts:
+    """`id`, `title` and `text` of the rows of a table, mapped from a file: memory holds what is taken of them."""
+
+    def __init__(self, file: Path) -> None:
+        mapped = pa.ipc.open_file(pa.memory_map(str(file)))
+        self._batches = [mapped.get_batch(number) for number in range(mapped.num_record_batches)]
+        self._ends = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
+
+    def take(self, rows: NDArray[np.int64]) -> pa.Table:
+        """These rows, in this order. (Arrow's own `take` of a table first copies all of its pieces into one.)"""
+        order = np.argsort(rows, kind="stable")
+        ascending = rows[order]
+        ends = np.searchsorted(ascending, self._ends)
+        starts, firsts = (np.concatenate([[0], of])[:-1] for of in (ends, self._ends))
+        pieces = [
+            batch.take(pa.array(ascending[start:end] - first))
+            for batch, start, end, first in zip(self._batches, starts, ends, firsts, strict=True)
+            if end > start
+        ]
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        return pa.Table.from_batches(pieces, _TEXTS).take(pa.array(places))
+
+    def parts(self, rows: int) -> Iterator[pa.Table]:
+        """All rows in order, at most so many at a time."""
+        for batch in self._batches:
+            for start in range(0, len(batch), rows):
+                yield pa.Table.from_batches([batch.slice(start, rows)])
 
 
 def directions_of(store: Store, given: Sequence[str], everything: bool) -> list[tuple[str, str]] | None:
