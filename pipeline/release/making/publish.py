@@ -23,7 +23,7 @@ from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST
 from parallel_qa.pipeline.release.making import mining
-from parallel_qa.pipeline.release.making.build import Built, build
+from parallel_qa.pipeline.release.making.build import Built, Source, build
 from parallel_qa.pipeline.release.making.croissant import croissant
 from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.making.release_files import ReleaseFiles
@@ -154,14 +154,12 @@ class _Source:
 
 
 def _write(plan: Plan, folder: str, version: str, mined: Sequence[Unit], licence: Combined, progress: Progress) -> dict[str, Any]:
-    settings, store, records = plan.settings, plan.store, plan.english_records()
-    stated = _stated(plan, version, licence)
-    files = ReleaseFiles(store, folder, stated)
+    records = plan.english_records()
     # A text of several sources is provided by the first: by one that has it in more languages.
     sources = [
         _Source(
             source.name,
-            store,
+            plan.store,
             records[source.name],
             [shard for shard in plan.scored_shards if shard.source == source.name],
             source.languages,
@@ -169,6 +167,17 @@ def _write(plan: Plan, folder: str, version: str, mined: Sequence[Unit], licence
         )
         for source in sorted(plan.sources, key=lambda source: -len(source.languages))
     ]
+    return write_release(plan.store, folder, sources, _stated(plan, version, licence), plan.settings, progress)
+
+
+def write_release(
+    store: Store, folder: str, sources: Sequence[Source], stated: dict[str, Any], settings: Settings, progress: Progress
+) -> dict[str, Any]:
+    """Write a release of `sources` into a folder of the store and return its manifest.
+
+    `stated` is what the manifest says that is known before (`layout.provenance.statement`).
+    """
+    files = ReleaseFiles(store, folder, stated)
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
         built = build(sources, settings.languages, settings.filters, settings.release, files.write_shard, Path(scratch), progress)
     manifest = stated | {

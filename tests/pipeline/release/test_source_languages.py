@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import resealing
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.licences import combine
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, languages_of, read_manifest, sealed
-from parallel_qa.pipeline.release.making.build import Built, build
-from parallel_qa.pipeline.release.making.croissant import croissant
-from parallel_qa.pipeline.release.making.dataset_card import dataset_card
+from parallel_qa.pipeline.release.making import publish as publishing
 from parallel_qa.pipeline.release.reading.diff import diff
 from parallel_qa.pipeline.release.reading.verify import verify
-from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings, Settings
-from parallel_qa.pipeline.sources.english_tables import text_id
-from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
+from parallel_qa.pipeline.settings import ReleaseSettings, Settings
+from parallel_qa.pipeline.store import Store, json_bytes
+from parallel_qa.pipeline.text_ids import text_id
 
 CODES = ["deu_Latn", "spa_Latn"]
 SHARED = 10
@@ -42,9 +41,10 @@ class Numbered:
     languages: Sequence[str]
 
     def english(self, table: str) -> Iterator[pa.Table]:
+        title = "A title" if table == "passages" else ""
         texts = [f"{table} {number} of some length" for number in self.numbers]
-        titles = {"title": ["A title"] * len(texts)} if table == "passages" else {}
-        yield pa.table({"id": [text_id(text) for text in texts], **titles, "text": texts}, schema=schema.TEXTS[table])
+        columns = {"id": [text_id(title, text) for text in texts], "title": [title] * len(texts), "text": texts}
+        yield pa.table({name: columns[name] for name in schema.TEXTS[table].names}, schema=schema.TEXTS[table])
 
     def pairs(self) -> Iterator[pa.Table]:
         rows = list(range(len(self.numbers)))
@@ -73,44 +73,27 @@ class Numbered:
 TRANSLATED, PLAIN = Numbered("translated", range(40), CODES), Numbered("plain", range(40 - SHARED, 80 - SHARED), [])
 
 
-def write_release(folder: Path, sources: Sequence[Numbered]) -> Built:
-    """A release with manifest and card."""
-    store, files = Store(str(folder.parent)), dict[str, dict[str, Any]]()
-
-    def write_file(name: str, content: bytes, **facts: int) -> None:
-        store.write(f"{folder.name}/{name}", content)
-        files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **facts}
-
-    def write(name: str, rows: pa.Table, group_rows: int) -> None:
-        write_file(name, parquet_bytes(rows, group_rows), rows=len(rows))
-
-    built = build(sources, CODES, FilterSettings(), RELEASE, write, folder.parent / "scratch", LogProgress())
-    manifest = {
+def write_release(folder: Path, sources: Sequence[Numbered]) -> dict[str, Any]:
+    """A release with manifest and card; returns the manifest."""
+    settings = Settings(name="test", sources=[source.name for source in sources], languages=CODES, release=RELEASE, evaluation=[])
+    parts = {f"source {source.name}": "CC0-1.0" for source in sources} | {"model m": "CC0-1.0"}
+    licence = combine(parts)
+    profile = settings.model_dump(mode="json", exclude={"batches"})
+    stated = {
         "format": FORMAT,
         "version": "test-00000000",
-        "licence": "CC0-1.0",
-        "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
+        "licence": licence.expression,
+        "licences": licence.facts(),
         "languages": [ENGLISH.code, *CODES],
-        "blocks": built.blocks,
-        "rows": built.rows,
-        "rejected": built.rejected,
-        "sources": {source.name: source_facts(source, built) for source in sources},
+        "sources": {source.name: source_facts(source) for source in sources},
         "model": {"name": "m", "licence": "CC0-1.0", "fingerprint": "", "quantization": None},
-        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
-        "settings": {"release": RELEASE.model_dump(), "filters": FilterSettings().model_dump()},
+        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {source.name: {} for source in sources}},
+        "settings": profile | {"sources": [source.name for source in sources], "translation": profile["translation"] | {"model": "m"}},
     }
-    write_file(
-        "README.md",
-        dataset_card(Settings(name="test", sources=["x"], languages=CODES), store, folder.name, manifest | {"files": files}).encode(),
-    )
-    write_file("croissant.json", json_bytes(croissant(manifest | {"files": files}, "test")))
-    store.write(f"{folder.name}/{MANIFEST}", json_bytes(sealed(manifest | {"files": files})))
-    return built
+    return publishing.write_release(Store(str(folder.parent)), folder.name, sources, stated, settings, LogProgress())
 
 
-def source_facts(source: Numbered, built: Built) -> dict[str, Any]:
-    tables = ("queries", "passages", "pairs")
-    missing = built.not_translated[source.name]
+def source_facts(source: Numbered) -> dict[str, Any]:
     return {
         "title": source.name.title(),
         "licence": "CC0-1.0",
@@ -120,10 +103,6 @@ def source_facts(source: Numbered, built: Built) -> dict[str, Any]:
         "rows": {"read": len(source.numbers), "kept": len(source.numbers), "rejected": {}},
         "cleaned": {},
         "merged": {},
-        "provided": built.provided[source.name] | {"pairs": built.pairs[source.name]},
-        "shared": built.shared[source.name] | {"pairs": built.shared_pairs[source.name]},
-        "languages": {code: {table: built.tallies[source.name, code, table].to_json() for table in tables} for code in CODES},
-        **({"not_translated": missing} if missing else {}),
     }
 
 
@@ -182,9 +161,10 @@ def test_they_are_counted_and_not_among_the_rejected_texts(release: Path) -> Non
 
 
 def test_a_text_of_both_is_that_of_the_first(tmp_path: Path) -> None:
-    built = write_release(tmp_path / "release", [PLAIN, TRANSLATED])
-    assert built.provided["plain"] == {"queries": 40, "passages": 40} and built.shared["translated"]["queries"] == SHARED
-    assert built.tallies["plain", "deu_Latn", "queries"].to_json()["rejected"] == {"not_translated": 40}
+    sources = write_release(tmp_path / "release", [PLAIN, TRANSLATED])["sources"]
+    assert sources["plain"]["provided"] == {"queries": 40, "passages": 40, "pairs": 40}
+    assert sources["translated"]["shared"]["queries"] == SHARED
+    assert sources["plain"]["languages"]["deu_Latn"]["queries"]["rejected"] == {"not_translated": 40}
     assert faults(tmp_path / "release") == []
 
 
@@ -197,17 +177,17 @@ def test_a_pair_of_which_one_side_is_translated_says_which_is_not(tmp_path: Path
             [pairs] = super().pairs()
             yield pairs.set_column(1, schema.PAIRS.field(1), pa.array(np.arange(1, len(pairs) + 1) % len(pairs)))
 
-    built = write_release(tmp_path / "release", [TRANSLATED, Shifted("plain", PLAIN.numbers, [])])
+    manifest = write_release(tmp_path / "release", [TRANSLATED, Shifted("plain", PLAIN.numbers, [])])
     assert faults(tmp_path / "release") == []
-    tally = built.tallies["plain", "deu_Latn", "pairs"]
+    tally = manifest["sources"]["plain"]["languages"]["deu_Latn"]["pairs"]
     # Of the queries 30 to 39, which are translated, two have faults; the passage of the last is number 40, which is not translated.
-    assert tally.rejected == {
+    assert tally["rejected"] == {
         "query_not_translated": 30,
         "passage_not_translated": 1,
         "query_translation_fault": 2,
         "passage_translation_fault": 2,
     }
-    assert (tally.read, tally.kept) == (40, 5)
+    assert (tally["read"], tally["kept"]) == (40, 5)
 
 
 @pytest.mark.parametrize(
@@ -305,8 +285,4 @@ def edit(folder: Path, name: str, row: int, change: Callable[[dict[str, Any]], d
 
 def rewrite(folder: Path, name: str, table: pa.Table) -> None:
     """Write another table in the place of a file, and make the manifest fit."""
-    content = parquet_bytes(table)
-    (folder / name).write_bytes(content)
-    manifest = manifest_of(folder)
-    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(table)}
-    (folder / MANIFEST).write_bytes(json_bytes(sealed(manifest)))
+    resealing.rewrite(folder, {name: table})
