@@ -4,6 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STORE ?= sample-store
+# The versions that everything is tested with. `make LOCK= ...` takes the newest that pyproject.toml allows.
+LOCK := requirements.lock
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check --log $(VENV)/pip.log $(LOCK:%=--constraint %)
+PIP_FAILED = { echo "pip could not install what is needed; the whole of what it did is in $(VENV)/pip.log." \
+  "If it found no way to PyPI, tell it one: pip config set global.proxy ... (or global.index-url)." \
+  "If a version in requirements.lock is not to be had for this system: make LOCK= $(MAKECMDGOALS)" \
+  "To try another Python: rm -rf $(VENV); make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 
 .PHONY: sample test setup lint lock
 
@@ -25,16 +32,18 @@ lint: $(VENV)/.tested
 setup: $(VENV)/.tested
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "parallel-qa needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+	  || { echo "parallel-qa needs Python 3.11 to 3.14, which $(PYTHON) is not: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Setting up ./$(VENV), which takes a minute or two the first time."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+$(VENV)/.installed: pyproject.toml $(LOCK) | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[run]' || $(PIP_FAILED)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,convert,s3]'
+	@$(PIP_INSTALL) --editable '.[dev]' || $(PIP_FAILED)
 	@touch $@
 
 # Pages are tested in a browser: one that is there, else the system's package or Playwright's download. Without any, those
@@ -46,9 +55,9 @@ $(VENV)/.browser: | $(VENV)/.tested
 	  || echo "No Chromium is to be had here: the tests of pages will be skipped."
 	@touch $@
 
-# Newest versions that pyproject.toml allows, as exact versions.
-lock:
-	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet 'torch==2.13.0' --editable '.[dev,convert,train,s3]'
-	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
-	rm -rf .venv-lock
+# The versions for every Python that pyproject.toml allows. What is in the lock stays as it is where it fits;
+# `make lock UPGRADE=--upgrade` takes the newest of all.
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-package parallel-qa \
+	  --no-header --no-annotate $(UPGRADE) --output-file $(LOCK) pyproject.toml

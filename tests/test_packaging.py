@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,11 +20,13 @@ from pathlib import Path
 import pytest
 from mypy.find_sources import create_source_list
 from mypy.options import Options
+from packaging.version import Version
 
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.settings import HOUSE
 from parallel_qa.pipeline.sources.card import shipped_cards
 from tests.conftest import Run
+from tests.test_setup import LOCK, PYTHONS
 
 FOLDERS = ["data_cards", "flows", "pipeline", "profiles"]
 DISTRIBUTION = "parallel_qa-0.1.0"
@@ -151,6 +155,87 @@ def test_the_command_and_the_deployed_flows_are_installed(wheel: Path, training_
     with zipfile.ZipFile(wheel) as archive:
         assert "parallel-qa = parallel_qa.flows.cli:main" in archive.read(f"{DISTRIBUTION}.dist-info/entry_points.txt").decode()
     assert "sample-qa" in run_installed(wheel, training_project, "-m", "parallel_qa.flows.cli", "sources", "list")
+
+
+LIGHT_PROGRAM = """
+import json, sys
+from importlib.metadata import distributions
+import transformers
+from parallel_qa.pipeline.batches import open_release
+
+batch = next(iter(open_release(sys.argv[1]).batches(alpha=0, batch_size=4, seed=3, steps=1)))
+print(json.dumps({
+    "transformers": transformers.__version__,
+    "queries": batch.queries,
+    "passages": batch.passages,
+    "installed": [distribution.name.lower().replace("_", "-") for distribution in distributions()],
+}))
+"""
+
+ONLY_FOR_RUNS = {"ctranslate2", "datasets", "duckdb", "httpx2", "prefect", "sentencepiece", "tenacity", "xxhash"}
+"""Some of the extra `run`. No training library should have to live beside them."""
+
+
+def uv(*arguments: object, cwd: Path) -> str:
+    command = [sys.executable, "-m", "uv", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def another_python(folder: Path) -> str:
+    """The oldest Python of this machine that the project allows, but this one only if there is no other."""
+    found = json.loads(uv("python", "list", "--only-installed", "--output-format", "json", cwd=folder))
+    allowed = [python for python in found if python["implementation"] == "cpython" and PYTHONS.contains(python["version"])]
+    others = [python for python in allowed if python["version"] != platform.python_version()]
+    return str(min(others, key=lambda python: Version(python["version"]))["path"]) if others else sys.executable
+
+
+@pytest.fixture(scope="module")
+def light(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The executables of an environment as training code has it: Transformers 4 and, of this project, what comes without an extra."""
+    folder = tmp_path_factory.mktemp("light")
+    unlike = ("huggingface-hub==", "tokenizers==", "transformers==")  # Transformers 4 wants others than a run does
+    pins = [pin for pin in LOCK.read_text(encoding="utf-8").splitlines() if not pin.startswith(unlike)]
+    (folder / "pins.txt").write_text("\n".join([*pins, "transformers==4.57.6"]), encoding="utf-8")
+    uv("venv", "--python", another_python(folder), folder / "venv", cwd=folder)
+    executables = folder / "venv" / "bin"
+    uv("pip", "install", "--python", executables / "python", "--constraint", "pins.txt", wheel, "transformers", cwd=folder)
+    return executables
+
+
+def test_training_code_draws_batches_beside_transformers_4(light: Path, training_project: Path, sample_run: Run) -> None:
+    command = [light / "python", "-c", LIGHT_PROGRAM, sample_run.folder]
+    said = json.loads(subprocess.run(command, cwd=training_project, check=True, capture_output=True, text=True).stdout)
+    expected = next(iter(open_release(str(sample_run.folder)).batches(alpha=0, batch_size=4, seed=3, steps=1)))
+    assert (said["transformers"], said["queries"], said["passages"]) == ("4.57.6", expected.queries, expected.passages)
+    assert "parallel-qa" in said["installed"]
+    assert not ONLY_FOR_RUNS & set(said["installed"])
+
+
+def test_training_code_checks_previews_and_exports_a_release(light: Path, tmp_path: Path, sample_run: Run) -> None:
+    def parallel_qa(*arguments: object) -> str:
+        return subprocess.run([light / "parallel-qa", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert parallel_qa("verify", sample_run.folder) == "All is as the manifest says.\n"
+    assert "Preview: batches.html" in parallel_qa("batches", sample_run.folder, "--steps", "10", "--batch-size", "4")
+    for kind in ("sentence-transformers", "flagembedding", "tevatron", "beir"):
+        assert parallel_qa("export", sample_run.folder, "--format", kind, "--output", kind).endswith(f" examples: {kind}\n")
+
+
+def test_a_command_that_a_light_installation_cannot_do_names_the_extra(light: Path, tmp_path: Path) -> None:
+    names = ("run", "plan", "status", "prepare", "translate", "filter", "calibrate", "report", "publish", "mine")
+    commands = [*([name, "sample", "--store", "store"] for name in names), ["diff", "a", "b"], ["languages"], ["sources", "list"]]
+    for command in commands:
+        done = subprocess.run([light / "parallel-qa", *command], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 2, command
+        assert re.fullmatch(r"error: \w+ is not installed: pip install 'parallel-qa\[run\]'\n", done.stderr), command
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("library", [["pylate==1.6.0"], ["sentence-transformers==3.4.1", "transformers==4.49.0"]], ids=" ".join)
+def test_the_versions_that_a_training_library_wants_are_free(library: list[str], wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "wanted.txt").write_text("\n".join([str(wheel), *library]), encoding="utf-8")
+    chosen = uv("pip", "compile", "--no-header", "--no-annotate", "--python-version", "3.11", "wanted.txt", cwd=tmp_path).splitlines()
+    assert set(library) <= set(chosen)
 
 
 def test_the_image_is_built_from_files_that_are_there_and_they_are_enough(wheel: Path, tmp_path: Path) -> None:

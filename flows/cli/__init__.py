@@ -38,6 +38,11 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:  # a command imports what it works with before it starts
+        if not error.name or error.name.startswith("parallel_qa"):
+            raise
+        print(f"error: {error.name} is not installed: pip install 'parallel-qa[run]'", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
         sys.exit(130)
