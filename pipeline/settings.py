@@ -24,8 +24,8 @@ MOST_LANGUAGES = 62
 """Target languages of one run: a release says with one bit a language, in a signed number of 64 bits, where a text survived."""
 
 EVALUATION = (
-    "xquad",
-    "mlqa",
+    "xquad-r",
+    "mlqa-r",
     "squadshifts",
     "miracl-dev",
     "beir-arguana",

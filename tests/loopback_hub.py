@@ -8,12 +8,14 @@ import json
 import re
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import datasets.config
@@ -24,11 +26,13 @@ from tenacity import wait_none
 
 import parallel_qa.pipeline.hub
 
-_INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revision/(?P<revision>[^/]+)")
+_INFO = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/revision/(?P<revision>.+)")
 _TREE = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
 _PATHS = re.compile(r"/api/(?:models/)?(?P<repo>(?:datasets/)?[^/]+/[^/]+)/paths-info/(?P<revision>[^/]+)")
 _FILE = re.compile(r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 _UPLOAD = re.compile(r"/api/(?P<repo>datasets/[^/]+/[^/]+)/(?P<what>preupload|commit)/main")
+_OBJECTS = re.compile(r"/(?P<repo>datasets/[^/]+/[^/]+)\.git/info/lfs/objects/batch")
+_OBJECT = re.compile(r"/objects/(?P<oid>[0-9a-f]{64})")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _LFS_NAMES = (".bin", ".safetensors", ".model", ".parquet")
 _LFS_SIZE = 1_000_000
@@ -50,9 +54,11 @@ class LoopbackHub:
     corrupt: set[str] = field(default_factory=set)  # files whose bytes are not those of their checksum
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, Range
     sent: dict[str, int] = field(default_factory=dict)  # file -> bytes of it that were sent
-    uploaded: dict[str, dict[str, bytes]] = field(default_factory=dict)  # repository -> file -> content
     commits: list[str] = field(default_factory=list)  # summaries
+    changes: list[list[str]] = field(default_factory=list)  # commit by commit the files that it adds; with a "-" those that it deletes
     created: dict[str, bool] = field(default_factory=dict)  # repository -> whether it is private
+    objects: dict[str, bytes] = field(default_factory=dict)  # SHA-256 -> content of a large file
+    takes: int | None = None  # so many large files more, and no other
     refuses: bool = False  # to take a commit
     url: str = ""
 
@@ -68,11 +74,41 @@ class LoopbackHub:
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
+        with tempfile.TemporaryDirectory() as folder:
+            self._folder = Path(folder)
+            try:
+                yield self
+            finally:
+                server.shutdown()
+                server.server_close()
+
+    def create(self, repository: str, private: bool) -> bool:
+        """Make an empty repository, unless it is there; whether it was made."""
+        if repository in self.repositories:
+            return False
+        folder = self._folder / repository
+        folder.mkdir(parents=True)
+        self.created[repository], self.repositories[repository], self.branches["main"] = private, ("0" * 40, folder), "0" * 40
+        return True
+
+    def commit(self, repository: str, summary: str, files: dict[str, bytes | None]) -> str:
+        """Change the files of a repository (None: it is deleted); returns the commit."""
+        folder = self.repositories[repository][1]
+        self.commits.append(summary)
+        self.changes.append([name if content is not None else f"-{name}" for name, content in files.items()])
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                (folder / name).unlink()
+            else:
+                (folder / name).write_bytes(content)
+        commit = f"{len(self.commits):040x}"
+        self.repositories[repository], self.branches["main"] = (commit, folder), commit
+        return commit
+
+    def files(self, repository: str) -> dict[str, bytes]:
+        """What is in a repository."""
+        return {name: path.read_bytes() for path, name in _files(self.repositories[repository][1])}
 
     def stand_in(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         """Send the libraries here instead of to the hub; their caches are in `folder`."""
@@ -84,6 +120,7 @@ class LoopbackHub:
             "HF_HUB_CACHE": str(folder / "huggingface"),
             "AGENT_HARNESSES_PATH": str(folder / "harnesses.json"),
             "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,  # large files go by the protocol of Git LFS, which this server speaks
         }.items():
             patch.setattr(huggingface_hub.constants, name, value)
         patch.setattr(datasets.config, "HF_ENDPOINT", self.url)
@@ -116,29 +153,66 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        match = _UPLOAD.fullmatch(path)
-        if not match and path not in ("/api/validate-yaml", "/api/repos/create"):
+        upload, objects = _UPLOAD.fullmatch(path), _OBJECTS.fullmatch(path)
+        if not (upload or objects) and path not in ("/api/validate-yaml", "/api/repos/create"):
             return self._answer()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if path == "/api/validate-yaml":
             return self._json({"errors": [], "warnings": []})
         if path == "/api/repos/create":
-            wanted = json.loads(body)
-            name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
-            self.owner.created[f"{wanted['type']}s/{name}"] = wanted.get("private", wanted.get("visibility") == "private")
-            return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name})
+            return self._create(json.loads(body))
+        if objects:
+            return self._json({"objects": [self._place_for(wanted) for wanted in json.loads(body)["objects"]]})
+        assert upload
+        if upload["what"] == "preupload":
+            return self._json({"files": [self._way_of(upload["repo"], entry) for entry in json.loads(body)["files"]]})
+        return self._commit(upload["repo"], [json.loads(line) for line in body.splitlines()])
+
+    def do_PUT(self) -> None:
+        match = _OBJECT.fullmatch(urlsplit(self.path).path)
         assert match
-        if match["what"] == "preupload":
-            return self._json({"files": [entry | {"uploadMode": "regular", "shouldIgnore": False} for entry in json.loads(body)["files"]]})
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.owner.takes == 0:
+            return self._send(403, b"{}", {"X-Error-Message": "No room is left"})
+        if self.owner.takes is not None:
+            self.owner.takes -= 1
+        self.owner.requests.append(("PUT", match["oid"], None))
+        assert hashlib.sha256(content).hexdigest() == match["oid"]
+        self.owner.objects[match["oid"]] = content
+        return self._json({})
+
+    def _create(self, wanted: dict[str, Any]) -> None:
+        name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
+        private = wanted.get("private", wanted.get("visibility") == "private")
+        if not self.owner.create(f"{wanted['type']}s/{name}", private):
+            return self._send(409, b'{"error": "You already created this dataset repo"}', {})
+        return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name})
+
+    def _way_of(self, repository: str, entry: dict[str, Any]) -> dict[str, Any]:
+        """How a file is to be uploaded, and what is there under its name."""
+        large = entry["path"].endswith(_LFS_NAMES) or entry["size"] >= _LFS_SIZE
+        there = self.owner.repositories[repository][1] / entry["path"]
+        oid = {"oid": _sha256(there) if _is_lfs(there) else _blob_id(there)} if there.exists() else {}
+        return {"path": entry["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, **oid}
+
+    def _place_for(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Where a large file is to be put, unless it is there."""
+        actions = (
+            {} if wanted["oid"] in self.owner.objects else {"actions": {"upload": {"href": f"{self.owner.url}/objects/{wanted['oid']}"}}}
+        )
+        return {"oid": wanted["oid"], "size": wanted["size"], **actions}
+
+    def _commit(self, repository: str, entries: list[dict[str, Any]]) -> None:
         if self.owner.refuses:
             return self._send(403, b'{"error": "You may not write here"}', {"X-Error-Message": "You may not write here"})
-        for line in map(json.loads, body.splitlines()):
-            if line["key"] == "header":
-                self.owner.commits.append(line["value"]["summary"])
+        files: dict[str, bytes | None] = {}
+        for key, value in ((entry["key"], entry["value"]) for entry in entries[1:]):
+            if key == "deletedFile":
+                files[value["path"]] = None
             else:
-                files = self.owner.uploaded.setdefault(match["repo"], {})
-                files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-        return self._json({"commitUrl": f"{self.owner.url}/{match['repo']}/commit/{'0' * 40}", "commitOid": "0" * 40})
+                files[value["path"]] = self.owner.objects[value["oid"]] if key == "lfsFile" else base64.b64decode(value["content"])
+        commit = self.owner.commit(repository, entries[0]["value"]["summary"], files)
+        return self._json({"commitUrl": f"{self.owner.url}/{repository}/commit/{commit}", "commitOid": commit})
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)

@@ -14,6 +14,7 @@ from parallel_qa.flows.cli.console import CardArgument, out, print_line
 from parallel_qa.pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from parallel_qa.pipeline.sources.card import Card
     from parallel_qa.pipeline.sources.records import Pair, SetAside
 
 app = typer.Typer(help="Look at data cards, try them and pin them.", no_args_is_help=True)
@@ -22,15 +23,19 @@ SHOWN_NEGATIVES = 3
 SHOWN_CHARACTERS = 400
 
 
+ProfileOption = Annotated[str, typer.Option("--profile", help="A profile, or the folder of profiles, beside which `pins.yaml` stands.")]
+
+
 @app.command("list")
-def list_cards() -> None:
+def list_cards(profile: ProfileOption = ".") -> None:
     """List the cards that come with the project."""
     from parallel_qa.pipeline.sources.card import find_card, shipped_cards
-    from parallel_qa.pipeline.sources.fetching import unpinned
+    from parallel_qa.pipeline.sources.pinning import unpinned
 
     table = Table(Column("card", no_wrap=True), "for", "licence", "what it is")
+    folder = _folder(profile)
     for name in shipped_cards():
-        card = find_card(name, Path())
+        card = find_card(name, folder)
         table.add_row(name, f"{card.role}{' (not pinned)' if unpinned(card) else ''}", escape(card.licence), escape(card.title))
     out.print(table)
 
@@ -47,12 +52,12 @@ def show(card: CardArgument) -> None:
 def check(
     card: CardArgument,
     rows: Annotated[int, typer.Option(help="Rows to read.", min=1)] = 5,
+    profile: ProfileOption = ".",
 ) -> None:
     """Read the first rows of a card and print them mapped; where they cannot be, say what the file has instead."""
-    from parallel_qa.pipeline.sources.card import find_card
     from parallel_qa.pipeline.sources.card_rows import read_rows
 
-    source = find_card(card, Path())
+    source = _card(card, profile)
     read = 0
     for row in itertools.islice(read_rows(source), rows):
         read += 1
@@ -63,22 +68,44 @@ def check(
 
 @app.command("pin")
 def pin_cards(
-    cards: Annotated[list[str] | None, typer.Argument(help="Names of shipped cards, or paths of cards.")] = None,
+    cards: Annotated[list[str] | None, typer.Argument(help="Names of shipped cards, or paths of cards of your own.")] = None,
+    profile: Annotated[str, typer.Option(help="The profile, or its folder, that a shipped card is pinned for.")] = "",
     every: Annotated[bool, typer.Option("--all", help="All shipped cards that have no commit yet.")] = False,
     branch: Annotated[str, typer.Option(help="Branch whose commit is meant; the card's own revision if not given.")] = "",
 ) -> None:
-    """Find the commit that a card's branch is at now, and write it into the card."""
-    from parallel_qa.pipeline.sources.card import find_card, shipped_cards
-    from parallel_qa.pipeline.sources.fetching import pin, unpinned
+    """Find the commit that a card's branch is at now; note it in `pins.yaml` beside the profile, or in a card of your own."""
+    from parallel_qa.pipeline.sources.card import shipped_cards
+    from parallel_qa.pipeline.sources.pinning import pin, unpinned
+    from parallel_qa.pipeline.sources.pins import PINS
 
-    to_pin = [find_card(name, Path()) for name in (cards or [])]
-    if every:
-        to_pin += [card for card in (find_card(name, Path()) for name in shipped_cards()) if unpinned(card)]
-    if not to_pin:
+    if not cards and not every:
         raise UserError("sources pin: name a card, or give --all")
+    to_pin = [_card(name, profile or ".") for name in cards or []]
+    if every:
+        to_pin += [card for card in (_card(name, profile or ".") for name in shipped_cards()) if card.hub and unpinned(card)]
+    for card in to_pin:
+        if card.profile_folder and not profile:
+            command = f"parallel-qa sources pin {card.path.stem} --profile PROFILE"
+            raise UserError(f"sources pin {card.path.stem}: say for which profile: '{command}'")
     for card in to_pin:
         old, new = pin(card, branch)
-        print_line(f"{card.path}: {old} is now {new}")
+        print_line(f"{card.profile_folder / PINS if card.profile_folder else card.path}: {card.name}: {old} is now {new}")
+    if not to_pin:
+        print_line("all shipped cards have a commit")
+
+
+def _folder(profile: str) -> Path:
+    """The folder of a profile; a folder stands for itself."""
+    from parallel_qa.pipeline.settings import load_settings
+
+    return Path(profile) if Path(profile).is_dir() else load_settings(profile).folder
+
+
+def _card(name: str, profile: str) -> Card:
+    """A shipped card as `profile` reads it, or the card at the path `name`."""
+    from parallel_qa.pipeline.sources.card import find_card
+
+    return find_card(str(Path(name).absolute()) if name.endswith(".md") else name, _folder(profile))
 
 
 def _print_row(row: Pair | SetAside) -> None:

@@ -18,6 +18,7 @@ from parallel_qa.pipeline.hub import REPOSITORY
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.parsing import parse
 from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings
+from parallel_qa.pipeline.sources.pins import PINS, read_pins, shipped
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 
@@ -56,7 +57,7 @@ class Hub(_Part):
 
     repository: Annotated[str, AfterValidator(_repository)]
     revision: str
-    """The commit, 40 hexadecimal digits. `parallel-qa sources pin` finds the commit of a branch."""
+    """The commit, 40 hexadecimal digits; `parallel-qa sources pin` finds that of a branch. `pins.yaml` beside a profile goes before it."""
 
 
 class Files(_Part):
@@ -190,6 +191,8 @@ class Card(Files):
     citation: str | None = None
     """BibTeX."""
     path: Path = Field(exclude=True)
+    profile_folder: Path | None = Field(None, exclude=True)
+    """Of a card that comes with the project, the folder whose `pins.yaml` may name its commit; None of a card of the user's own."""
 
     @pydantic.field_validator("licence")
     @classmethod
@@ -261,12 +264,25 @@ def load_card(settings: Settings, name: str) -> Card:
 
 
 def find_card(name: str, folder: Path) -> Card:
-    """The card `name`: a file in `data_cards/`, or a path relative to `folder`. Raises UserError."""
+    """The card `name`: a file in `data_cards/`, at its commit in `pins.yaml` in `folder` if there is one, or a path relative to `folder`.
+
+    Raises UserError.
+    """
     path = folder / name if name.endswith(".md") else HOUSE / "data_cards" / f"{name}.md"
     if not path.is_file():
         known = ", ".join(shipped_cards())
         raise UserError(f"no data card {name!r}: give the path of a .md file, or one of {known}")
-    return read_card(path)
+    card = read_card(path)
+    return _pinned(card, folder) if shipped(path) else card
+
+
+def _pinned(card: Card, folder: Path) -> Card:
+    """A shipped card as the profiles in `folder` read it."""
+    commit = read_pins(folder).get(card.path.stem)
+    if commit and card.hub is None:
+        raise UserError(f"{folder / PINS}: {card.path.stem}: the card reads no hub repository: there is nothing to pin; remove the line")
+    hub = card.hub.model_copy(update={"revision": commit}) if card.hub and commit else card.hub
+    return card.model_copy(update={"hub": hub, "profile_folder": folder})
 
 
 def shipped_cards() -> list[str]:
@@ -287,4 +303,4 @@ def read_card(path: Path) -> Card:
         raise UserError(f"{path}: the front matter is a YAML mapping, see data_cards/sample-qa.md")
     if "licence" not in front:
         raise UserError(f"{path}: the card has no licence: add a line such as 'licence: CC-BY-SA-4.0'")
-    return parse(Card, front | {"path": path}, str(path))
+    return parse(Card, front | {"path": path, "profile_folder": None}, str(path))

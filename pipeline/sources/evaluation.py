@@ -19,6 +19,7 @@ from parallel_qa.pipeline.sources.cleaning import clean
 from parallel_qa.pipeline.sources.decontamination import RULES, EvaluationIndex
 from parallel_qa.pipeline.sources.fetching import identity
 from parallel_qa.pipeline.sources.joined import read_texts, tables_of_beir
+from parallel_qa.pipeline.sources.pinning import single_commit
 from parallel_qa.pipeline.sources.staging import in_batches
 from parallel_qa.pipeline.store import fingerprint
 
@@ -38,7 +39,7 @@ class Evaluation:
                 texts[kind] += [(name, text) for text, name in named.items()]
             if not any(unique.values()):
                 raise UserError(f"{card.path}: the evaluation set holds no text at all")
-            version = card.hub.revision if card.hub else fingerprint(**identity(card))
+            version = single_commit(card) or fingerprint(**identity(card))
             counts = {"queries": len(unique["query"]), "passages": len(unique["passage"])}
             self.sets.append({"name": card.name, "version": version, **counts})
         self.indexes = {kind: EvaluationIndex(kind, texts[kind]) for kind in RULES}

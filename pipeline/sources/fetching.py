@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -15,9 +14,10 @@ import fsspec
 import httpx2
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.hub import COMMIT, FAILURES, commit_of, fetch_files, file_names, retrying
+from parallel_qa.pipeline.hub import FAILURES, fetch_files, file_names, retrying
 from parallel_qa.pipeline.settings import Environment
 from parallel_qa.pipeline.sources.card import Card, Files, Hub
+from parallel_qa.pipeline.sources.pinning import check_pinned, commit_in
 from parallel_qa.pipeline.store import fingerprint, sha256_of
 
 log = logging.getLogger("parallel_qa")
@@ -35,55 +35,21 @@ class LocalFile(NamedTuple):
 def identity(card: Card) -> dict[str, Any]:
     """All that decides what is read from a card: what it says about reading, and what its files are.
 
-    A hub repository is known by its commit, a remote file by its checksum in the card or else by what its
-    server says of its version, a local file by its checksum. Raises UserError where a file is not there.
+    A hub repository is known by its commit, a remote file by its checksum in the card, by the commit in its address, or else by what
+    its server says of its version, a local file by its checksum. Raises UserError where a file is not there, or read from a branch.
     """
+    check_pinned(card)
     facts: dict[str, Any] = {"card": card.reading()}
     if card.hub:
-        pinned(card)
         return facts
-    versions: dict[str, str] = {}
-    for table in _all_tables(card):
-        for name in _names(card, table):
-            expected = card.sha256.get(name)
-            versions[name] = expected if expected and _remote(name) else _version_of(card, name)
-    return facts | {"files": versions}
-
-
-def pinned(card: Card) -> Hub:
-    """The card's repository. Raises UserError unless its revision is a commit."""
-    assert card.hub is not None
-    if unpinned(card):
-        raise UserError(
-            f"{card.path}: hub.revision: {card.hub.revision!r} may change; a run needs a commit: "
-            f"'parallel-qa sources pin {card.path.stem}' finds it and writes it into the card"
-        )
-    return card.hub
-
-
-def unpinned(card: Card) -> bool:
-    """Whether the card names a branch, which may change, and not a commit."""
-    return card.hub is not None and not COMMIT.fullmatch(card.hub.revision)
-
-
-def pin(card: Card, branch: str = "") -> tuple[str, str]:
-    """Write the commit of a branch of the card's repository into the card; the old revision and the new one.
-
-    Raises UserError where the card has no repository or the hub does not know the branch.
-    """
-    if card.hub is None:
-        raise UserError(f"{card.path}: only a card with a `hub` repository has a revision to pin; give `sha256` of its files instead")
-    commit = commit_of(card.hub.repository, branch or card.hub.revision, "dataset")
-    text = card.path.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(?m)(revision:\s*){re.escape(card.hub.revision)}\b")
-    card.path.write_text(pattern.sub(rf"\g<1>{commit}", text, count=1), encoding="utf-8")
-    return card.hub.revision, commit
+    return facts | {"files": {name: _version_of(card, name) for table in _all_tables(card) for name in _names(card, table)}}
 
 
 def local_files(card: Card, table: Files) -> Iterator[LocalFile]:
     """The files of one table of a card, in order, each downloaded when it is asked for. Raises UserError."""
+    check_pinned(card)
     if card.hub:
-        yield from _from_hub(card, pinned(card), table)
+        yield from _from_hub(card, card.hub, table)
         return
     for name in _names(card, table):
         path = _download(card, name) if _remote(name) else _local_path(card, name)
@@ -133,9 +99,7 @@ def _local_path(card: Card, name: str) -> Path:
 
 
 def _version_of(card: Card, name: str) -> str:
-    if not _remote(name):
-        return _checksum(_local_path(card, name))
-    return _remote_version(card, name)
+    return _remote_version(card, name) if _remote(name) else _checksum(_local_path(card, name))
 
 
 def _checksum(path: Path) -> str:
@@ -195,7 +159,11 @@ def _configured(card: Card, hub: Hub, table: Files) -> list[str]:
 
 
 def _remote_version(card: Card, name: str) -> str:
-    """What changes when a remote file does."""
+    """What changes when a remote file does; its server is asked only where the card does not say it."""
+    if expected := card.sha256.get(name):
+        return expected
+    if commit_in(name):
+        return fingerprint(address=_without_query(name))
     try:
         for attempt in retrying():
             with attempt:
@@ -214,7 +182,7 @@ def _remote_version(card: Card, name: str) -> str:
 
 def _download(card: Card, name: str) -> Path:
     """A remote file, in the cache; an unfinished download of the same version is gone on with."""
-    version = card.sha256.get(name) or _remote_version(card, name)
+    version = _remote_version(card, name)
     target = Environment().datasets / "files" / version[:16] / (PurePosixPath(urlsplit(name).path).name or "file")
     if target.is_file():
         return target

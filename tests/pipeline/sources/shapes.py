@@ -16,6 +16,9 @@ import datasets
 import yaml
 from datasets import ClassLabel, Dataset, Features, List, Value
 
+from parallel_qa.pipeline.settings import HOUSE
+from parallel_qa.pipeline.sources.card import read_card
+
 TEXT, INT = Value("string"), Value("int64")
 ANSWERS = {"text": List(TEXT), "answer_start": List(Value("int32"))}
 SQUAD = Features({"id": TEXT, "title": TEXT, "context": TEXT, "question": TEXT, "answers": ANSWERS})
@@ -194,9 +197,41 @@ def mmarco(folder: Path) -> None:
     script(folder, "mmarco.py")
 
 
-def squadshifts(folder: Path) -> None:
-    for part in ("new_wiki", "nyt", "reddit", "amazon"):
-        parquet(folder / part / "test/0000.parquet", SQUAD_ROWS[:1], SQUAD)
+RAW = "https://raw.githubusercontent.com/"
+
+
+def of_authors(name: str, *documents: dict[str, Any]) -> Callable[[Path], None]:
+    """Writes the files of a card that names them by their addresses on a Git host, to the paths of these addresses."""
+
+    def write(folder: Path) -> None:
+        files = read_card(HOUSE / "data_cards" / f"{name}.md").files
+        for address, document in zip(files, documents, strict=True):
+            path = folder / address.removeprefix(RAW)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(document))
+
+    return write
+
+
+def lareqa() -> dict[str, Any]:
+    """SQuAD JSON with the sentences of each paragraph, as LAReQA has it."""
+
+    def paragraph(row: dict[str, Any]) -> dict[str, Any]:
+        answer = {"answer_start": 0, "text": row["answers"]["text"][0]}
+        questions = [{"answers": [answer], "id": row["id"], "question": row["question"]}]
+        context = row["context"]
+        return {"context": context, "qas": questions, "sentence_breaks": [[0, len(context)]], "sentences": [context]}
+
+    titles = dict.fromkeys(row["title"] for row in SQUAD_ROWS)
+    articles = [{"paragraphs": [paragraph(row) for row in SQUAD_ROWS if row["title"] == title], "title": title} for title in titles]
+    return {"data": articles, "version": "1.1"}
+
+
+def squad_document(part: str) -> dict[str, Any]:
+    """SQuAD JSON of one paragraph, with several answers of different people."""
+    answers = [{"text": text, "answer_start": 14} for text in ("in the north", "the north")]
+    paragraph = {"context": SQUAD_ROWS[0]["context"], "qas": [{"id": part, "question": "Where is salt mined?", "answers": answers}]}
+    return {"version": "1.0", "data": [{"title": "Salt", "paragraphs": [paragraph]}]}
 
 
 def squad(folder: Path) -> None:
@@ -250,7 +285,9 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     "mfaq": mfaq,
     "mr-tydi": mr_tydi,
     "mmarco": mmarco,
-    "squadshifts": squadshifts,
+    "squadshifts": of_authors("squadshifts", *map(squad_document, ("wiki", "nyt", "reddit", "amazon"))),
+    "mlqa-r": of_authors("mlqa-r", lareqa()),
+    "xquad-r": of_authors("xquad-r", lareqa()),
     "squad": squad,
     "xquad": xquad,
     "mlqa": mlqa,
