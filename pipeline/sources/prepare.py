@@ -1,7 +1,7 @@
 """The stage `prepare`: from data cards to unique, clean English queries, passages and pairs.
 
 Makes the units `english/SOURCE`, each with the tables `queries`, `passages`, `answers`, `pairs` and `rejected`. Rows pass
-through in batches, and what has to be known of all of them is kept on disk: memory does not grow with a source.
+through in batches, and what has to be known of all of them is kept on disk: memory grows far less than a source does (docs/sources.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The tables of a release, written shard by shard, in memory that does not grow with it. Shard k of each table is block k (`order`).
+"""The tables of a release, written shard by shard. Shard k of each table is block k (`order`).
 
-What is kept of every row is a few numbers: its place, in which languages it survived, why it was rejected. Texts pass through.
+Texts pass through. What stays in memory of every row is a few numbers: its place, in which languages it survived, why it was rejected.
 """
 
 from __future__ import annotations
