@@ -72,6 +72,7 @@ class SourceFacts(_Part):
     licence: str
     homepage: str | None
     citation: str | None
+    revision: str | None = Field(None, description="The commit that its files are of; null where they are of none, or of several.")
     fingerprint: str = Field(description="Of the card, its files and how they were cleaned.")
     rows: Counts = Field(description="Rows of the source itself.")
     cleaned: dict[str, Count]

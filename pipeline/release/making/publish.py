@@ -29,6 +29,7 @@ from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.making.release_files import ReleaseFiles
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.sources.card import Card
+from parallel_qa.pipeline.sources.pinning import single_commit
 from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
 from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes
 from parallel_qa.pipeline.tally import Tally
@@ -222,6 +223,7 @@ def _source(card: Card, record: Record) -> dict[str, Any]:
         "licence": card.licence,
         "homepage": card.homepage,
         "citation": card.citation,
+        "revision": single_commit(card),
         "fingerprint": record.fingerprint,
         "rows": record.facts["rows"],
         "cleaned": record.facts["cleaned"],

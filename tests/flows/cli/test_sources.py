@@ -12,12 +12,14 @@ from typer.testing import CliRunner, Result
 
 from parallel_qa.flows.cli import app
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.planning.stages import prepare
+from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
+from parallel_qa.pipeline.release.making.publish import publish
 from parallel_qa.pipeline.settings import HOUSE, load_settings
+from parallel_qa.pipeline.sources.pins import write_pin
 from parallel_qa.pipeline.sources.prepare import units
 from parallel_qa.pipeline.store import Store
 from tests.loopback_hub import LoopbackHub
-from tests.pipeline.sources.shapes import SHAPES
+from tests.pipeline.sources.shapes import SHAPES, SQUAD, parquet, readme, squad_row
 from tests.project import Project, article
 
 COMMIT, LATER = "5a" * 20, "6b" * 20
@@ -58,6 +60,22 @@ def test_the_command_that_the_error_names_is_all_that_is_missing(hub: LoopbackHu
     assert store.read_tables(record, "pairs").num_rows == 1  # the other one is MLQA's
     (project.folder / "pins.yaml").write_text(f"mlqa: {LATER}\n")
     assert units(load_settings(str(profile)))[0].fingerprint != record.fingerprint
+
+
+def test_a_release_says_at_which_commit_its_sources_and_evaluation_sets_were(hub: LoopbackHub, project: Project, store: Store) -> None:
+    text = "The river Aldo is 740 kilometres long."
+    folder = project.folder / "squad"
+    parquet(folder / "train.parquet", [squad_row("a", "Aldo", text, "How long is the river Aldo in Velu?", "740")], SQUAD)
+    readme(folder, plain_text={"train": "train.parquet"})
+    hub.repositories["datasets/rajpurkar/squad"] = (LATER, folder)
+    write_pin(project.folder, "squad", LATER)
+    write_pin(project.folder, "mlqa", COMMIT)
+    settings = project.settings(sources=["squad"], evaluation=["mlqa"], languages=["de"])
+    for stage in (prepare, translate, filter_texts):
+        stage(settings, store)
+    manifest = publish(settings, store).manifest
+    assert manifest["sources"]["squad"]["revision"] == LATER
+    assert [(entry["name"], entry["version"]) for entry in manifest["evaluation"]["sets"]] == [("mlqa", COMMIT)]
 
 
 @pytest.mark.parametrize("given", ["folder", "profile"])
