@@ -184,9 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _create(self, wanted: dict[str, Any]) -> None:
         name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
         private = wanted.get("private", wanted.get("visibility") == "private")
-        if not self.owner.create(f"{wanted['type']}s/{name}", private):
-            return self._send(409, b'{"error": "You already created this dataset repo"}', {})
-        return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name})
+        made = self.owner.create(f"{wanted['type']}s/{name}", private)
+        return self._json({"url": f"{self.owner.url}/datasets/{name}", "name": name}, 200 if made else 409)
 
     def _way_of(self, repository: str, entry: dict[str, Any]) -> dict[str, Any]:
         """How a file is to be uploaded, and what is there under its name."""
@@ -283,8 +282,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
         return self._send(206, content[start : end + 1], headers, name)
 
-    def _json(self, content: object) -> None:
-        self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    def _json(self, content: object, status: int = 200) -> None:
+        self._send(status, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, content: bytes, headers: dict[str, str], file: str = "") -> None:
         self.send_response(status)
