@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.measuring import peak_mb, run_alone
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH
+from parallel_qa.pipeline.licences import combine
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
 from parallel_qa.pipeline.release.making.build import build
@@ -130,7 +131,7 @@ def write_release(source: Folder, target: Path, languages: Sequence[str] = LANGU
         "format": FORMAT,
         "version": f"synthetic-{source.queries}",
         "licence": "CC0-1.0",
-        "licences": {"parts": {}, "non_commercial": [], "share_alike": [], "own_terms": [], "decided_by_user": False},
+        "licences": combine({}).facts(),
         "languages": [ENGLISH.code, *languages],
         "blocks": built.blocks,
         "rows": built.rows,

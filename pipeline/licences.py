@@ -84,7 +84,7 @@ def combine(parts: Mapping[str, str], decided: str | None = None, stated: Mappin
     `decided` is the licence that the user gives the release; `stated` is what the licences of a part ask that the table does not have, by
     the part's name. Raises UserError where `decided` is no SPDX expression and, unless it is given, where the licence of a part is none.
     """
-    stated = stated or {}
+    parts, stated = dict(sorted(parts.items())), dict(sorted((stated or {}).items()))
     choices: dict[str, list[frozenset[Licence]]] = {}
     expressions, conflicts = [], []
     for name, licence in parts.items():
@@ -100,7 +100,7 @@ def combine(parts: Mapping[str, str], decided: str | None = None, stated: Mappin
             expressions.append(parsed)
     return Combined(
         expression=_joined(expressions) if decided is None else normalised(decided, "release.licence"),
-        parts=dict(parts),
+        parts=parts,
         stated={name: list(terms) for name, terms in stated.items() if name in parts},
         attribution=_asking("attribution", choices),
         non_commercial=_asking("non_commercial", choices),
@@ -109,6 +109,20 @@ def combine(parts: Mapping[str, str], decided: str | None = None, stated: Mappin
         conflicts=conflicts + _fewest_conflicts(choices),
         decided=decided is not None,
     )
+
+
+def check_may_be_passed_on(facts: Mapping[str, Any], where: str) -> None:
+    """Raises UserError where the parts of a release at `where` do not allow it to be passed on and its publisher has not decided.
+
+    `facts` are what its manifest holds under `licences`.
+    """
+    conflicts = facts.get("conflicts", [])
+    if conflicts and not facts["decided_by_user"]:
+        more = f" (and {len(conflicts) - 1} more, in its card)" if len(conflicts) > 1 else ""
+        raise UserError(
+            f"{where}: its licences do not allow it to be passed on: {conflicts[0]}{more}: leave that out, or, if you know better, "
+            f"set release.licence in the profile to the licence that you decide on, and publish again"
+        )
 
 
 def normalised(expression: str, where: str) -> str:
@@ -265,7 +279,7 @@ def _conflicts(parts: Mapping[Licence, list[str]]) -> list[str]:
     found = []
     for licence in licences:
         if licence.asks is None:
-            found.append(f"{who[licence]}: nobody has stated what these terms ask: `licence_terms` of the card does")
+            found.append(f"{who[licence]}: nobody has stated what these terms ask, in licence_terms of the card")
         elif "no_redistribution" in licence.asks:
             found.append(f"{who[licence]} may not be passed on")
         elif "no_derivatives" in licence.asks:

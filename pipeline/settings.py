@@ -261,7 +261,8 @@ class ReleaseSettings(_Section):
     mined_negatives: int = Field(0, ge=0)
     """Hard negatives of each pair: where its source gave fewer, BM25 finds more among the English passages (extra `mine`)."""
     licence: str | None = None
-    """The release's licence, where the parts' licences do not say what follows from them; the card says that you decided it."""
+    """The release's licence, an SPDX expression, where those of its parts are unknown or do not go together; the card says that you
+    decided it."""
     seed: int = Field(0, ge=0)
     """The order of the rows: by a hash of their ids and this number."""
 

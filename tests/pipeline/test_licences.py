@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from license_expression import get_spdx_licensing
 
 from parallel_qa.pipeline.errors import UserError
-from parallel_qa.pipeline.licences import TERMS, combine, normalised, table
+from parallel_qa.pipeline.licences import TERMS, check_may_be_passed_on, combine, normalised, table
 from parallel_qa.pipeline.sources.card import find_card, shipped_cards
 
 NLLB = "CC-BY-NC-4.0"
@@ -23,7 +23,7 @@ def test_the_licence_of_a_release_is_that_of_all_parts_joined() -> None:
     found = combine({"source a": "CC-BY-SA-4.0", "source b": "Apache-2.0", "model m": "CC-BY-NC-4.0"})
     assert found.expression == "Apache-2.0 AND CC-BY-NC-4.0 AND CC-BY-SA-4.0"
     assert (found.non_commercial, found.share_alike, found.own_terms) == (["model m"], ["source a"], [])
-    assert found.attribution == ["source a", "source b", "model m"]
+    assert found.attribution == ["model m", "source a", "source b"]
     assert not found.decided
 
 
@@ -222,7 +222,7 @@ def test_terms_of_their_own_are_named_and_stop_publication_until_a_card_states_t
     parts = {"source a": "LicenseRef-Mine", "source b": "CC-BY-SA-4.0"}
     unknown = combine(parts)
     assert unknown.own_terms == ["source a"]
-    assert unknown.conflicts == ["source a (LicenseRef-Mine): nobody has stated what these terms ask: `licence_terms` of the card does"]
+    assert unknown.conflicts == ["source a (LicenseRef-Mine): nobody has stated what these terms ask, in licence_terms of the card"]
     assert combine(parts, stated={"source a": []}).conflicts == []
     stated = combine(parts, stated={"source a": ["non_commercial"]})
     assert (stated.non_commercial, len(stated.conflicts)) == (["source a"], 1)
@@ -264,3 +264,13 @@ def test_each_row_of_the_table_has_its_source_and_speaks_of_known_licences() -> 
 
 def test_one_expression_by_itself_is_written_as_spdx_writes_it() -> None:
     assert normalised("mit or isc", "here") == "MIT OR ISC"
+
+
+def test_a_release_with_a_conflict_is_passed_on_only_if_its_publisher_decided() -> None:
+    parts = {"source a": "CC-BY-SA-3.0", "source b": "LicenseRef-NewsQA", "model m": NLLB}
+    check_may_be_passed_on(combine({"source a": "MIT"}).facts(), "here")
+    check_may_be_passed_on(combine(parts, "CC-BY-NC-4.0").facts(), "here")
+    with pytest.raises(
+        UserError, match=r"^here: its licences do not allow .*may not be passed on \(and 2 more, in its card\).*release\.licence"
+    ):
+        check_may_be_passed_on(combine(parts).facts(), "here")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
-from parallel_qa.pipeline import schema
-from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.release.layout.columns import TABLES, Column, columns
 from parallel_qa.pipeline.release.layout.manifest import languages_of
 
 _CONTEXT = {
@@ -51,9 +52,13 @@ _CONTEXT = {
 
 
 def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """The metadata for a release whose `manifest` lists its tables; one record set a file, with the columns of its table."""
-    files = {file: facts for file, facts in manifest["files"].items() if file.endswith(".parquet")}
+    """The metadata for a release with this `manifest`: a set of files and a record set for each table and language.
+
+    The file sets lie in the folder of the metadata, in no container; checksums are in the manifest. The data set has no address that a
+    release would know, so none is given.
+    """
     sources = ", ".join(_title_with_languages(manifest, source) for source in manifest["sources"])
+    tables = list(_tables(manifest["languages"]))
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -63,22 +68,23 @@ def croissant(manifest: dict[str, Any], name: str) -> dict[str, Any]:
         "description": f"Parallel questions and passages in {len(manifest['languages'])} languages, translated from: {sources}.",
         "license": manifest["licence"],
         "inLanguage": [LANGUAGES.find(code).tag for code in manifest["languages"]],
-        "url": next((facts["homepage"] for facts in manifest["sources"].values() if facts["homepage"]), "https://example.org"),
         "citeAs": "\n\n".join(facts["citation"] for facts in manifest["sources"].values() if facts["citation"]),
-        "distribution": [
-            {
-                "@type": "cr:FileObject",
-                "@id": file,
-                "name": file,
-                "contentUrl": file,
-                "encodingFormat": "application/x-parquet",
-                "contentSize": f"{facts['bytes']} B",
-                "sha256": facts["sha256"],
-            }
-            for file, facts in files.items()
-        ],
-        "recordSet": [_record_set(file) for file in files],
+        "distribution": [_file_set(name, files) for _, name, files in tables],
+        "recordSet": [_record_set(table, name) for table, name, _ in tables],
     }
+
+
+def _tables(languages: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Each table in each language that it is in: which table, its name there, as in the card, and its files."""
+    for table in TABLES:
+        if table == "pairs":
+            yield table, table, f"{table}/*.parquet"
+            continue
+        for code in languages:
+            if table != "rejected":
+                yield table, f"{table}-{code}", f"{table}/{code}/*.parquet"
+            elif code != ENGLISH.code:
+                yield table, f"{table}-{code}", f"{table}/{code}/*/*.parquet"
 
 
 def _title_with_languages(manifest: dict[str, Any], source: str) -> str:
@@ -88,21 +94,24 @@ def _title_with_languages(manifest: dict[str, Any], source: str) -> str:
     return f"{facts['title']} ({names} only)" if facts.get("not_translated") else facts["title"]
 
 
-def _record_set(file: str) -> dict[str, Any]:
-    name = file.removesuffix(".parquet").replace("/", "-")
-    table = file.split("/")[0]
-    columns = {"pairs": schema.RELEASED_PAIRS, "rejected": schema.REJECTED_TEXTS}.get(table) or schema.released_texts(table)
-    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": [_field(name, file, column) for column in columns]}
+def _file_set(name: str, files: str) -> dict[str, Any]:
+    own = f"{name}-files"
+    return {"@type": "cr:FileSet", "@id": own, "name": own, "encodingFormat": "application/x-parquet", "includes": files}
 
 
-def _field(record_set: str, file: str, column: pa.Field) -> dict[str, Any]:
+def _record_set(table: str, name: str) -> dict[str, Any]:
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": [_field(name, column) for column in columns(table)]}
+
+
+def _field(record_set: str, column: Column) -> dict[str, Any]:
     repeated = pa.types.is_list(column.type)
     kind = column.type.value_type if repeated else column.type
     return {
         "@type": "cr:Field",
         "@id": f"{record_set}/{column.name}",
         "name": column.name,
+        "description": column.description,
         "dataType": "sc:Integer" if pa.types.is_integer(kind) else "sc:Float" if pa.types.is_floating(kind) else "sc:Text",
         **({"repeated": True} if repeated else {}),
-        "source": {"fileObject": {"@id": file}, "extract": {"column": column.name}},
+        "source": {"fileSet": {"@id": f"{record_set}-files"}, "extract": {"column": column.name}},
     }

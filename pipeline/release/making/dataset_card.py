@@ -10,8 +10,10 @@ import yaml
 
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.release.layout.columns import TABLES, columns, scores
 from parallel_qa.pipeline.release.layout.manifest import languages_of
 from parallel_qa.pipeline.release.layout.survival import rejected_by_reason
+from parallel_qa.pipeline.release.making.markdown import Markdown, address, code, code_block, escaped
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
 
@@ -21,8 +23,10 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
     undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701  Markdown, not a page; `_table_cell` escapes what comes from rows
+    autoescape=False,  # noqa: S701  Markdown, not a page: what is printed is escaped by `finalize`
+    finalize=escaped,
 )
+_TEMPLATES.filters |= {"markdown": Markdown, "code": code, "code_block": code_block, "address": address}
 
 
 def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[str, Any]) -> str:
@@ -32,6 +36,8 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         manifest=manifest,
         name=settings.name,
         languages=[LANGUAGES.find(code) for code in manifest["languages"]],
+        columns={_folder(table): [column for column in columns(table) if column not in scores()] for table in TABLES},
+        scores=scores(),
         counts=_kept_by_language(manifest),
         partial=_languages_of_partial_sources(manifest),
         reasons=rejected_by_reason(manifest),
@@ -39,6 +45,10 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         english=ENGLISH,
         evaluation_rows=sum(sum(fell.values()) for fell in manifest["evaluation"]["rows_set_aside"].values()),
     )
+
+
+def _folder(table: str) -> str:
+    return table if table == "pairs" else f"{table}/LANG"
 
 
 def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -112,21 +122,15 @@ def _example_pair(store: Store, folder: str, manifest: dict[str, Any]) -> list[d
         return []
     best = max(inside, key=lambda pair: int(pair["query_langs"] & pair["passage_langs"]).bit_count())
     examples = []
-    for code in manifest["languages"]:
+    for language in manifest["languages"]:
         query, passage = (
-            _shard(store, folder, f"{table}/{code}", block)["text"][best[column] - starts[table]].as_py()
+            _shard(store, folder, f"{table}/{language}", block)["text"][best[column] - starts[table]].as_py()
             for table, column in (("queries", "query_row"), ("passages", "passage_row"))
         )
         if query is not None and passage is not None:
-            examples.append({"language": LANGUAGES.find(code).name, "query": _table_cell(query), "passage": _table_cell(passage)})
+            examples.append({"language": LANGUAGES.find(language).name, "query": query, "passage": passage})
     return examples
 
 
 def _shard(store: Store, folder: str, table: str, number: int) -> pa.Table:
     return store.read_parquet(f"{folder}/{table}/{number:05d}.parquet")
-
-
-def _table_cell(text: str) -> str:
-    """`text` so that a Markdown table shows it as it is."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")
-    return " ".join(escaped.split())

@@ -7,6 +7,7 @@ dataset card `README.md`, and points `releases/latest.json` at it.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,10 @@ from parallel_qa.pipeline.sources.pinning import single_commit
 from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
 from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes
 from parallel_qa.pipeline.tally import Tally
+from parallel_qa.pipeline.translation.model_finding import ModelFacts, model_facts
 from parallel_qa.pipeline.work import Step, Unit, run_here, run_step
+
+log = logging.getLogger("parallel_qa")
 
 VERSION = 7
 LATEST = "releases/latest.json"
@@ -85,8 +89,14 @@ def publish(settings: Settings, store: Store, progress: Progress | None = None, 
 
 
 def check_licences(settings: Settings) -> None:
-    """Raises UserError where the licences of the sources allow no release: better before all the work than after it."""
-    combine(_licences(training_sources(settings)), settings.release.licence)
+    """Raises UserError where the licences of the sources allow no release: better before all the work than after it.
+
+    Warns of what will keep the release from being passed on, of the model too if its licence is known yet.
+    """
+    model = model_facts(settings.translation, settings.folder)
+    combined = _combined(settings, training_sources(settings), model)
+    for conflict in [] if combined.decided else combined.conflicts:
+        log.warning("licences: %s: the release cannot be uploaded unless release.licence decides", conflict)
 
 
 def _licence(plan: Plan) -> Combined:
@@ -94,11 +104,15 @@ def _licence(plan: Plan) -> Combined:
     model = plan.models[0]
     if model.licence is None:
         raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    return combine(_licences(plan.sources) | {f"model {model.name}": model.licence}, plan.settings.release.licence)
+    return _combined(plan.settings, plan.sources, model)
 
 
-def _licences(sources: Sequence[TrainingSource]) -> dict[str, str]:
-    return {f"source {source.name}": source.card.licence for source in sources}
+def _combined(settings: Settings, sources: Sequence[TrainingSource], model: ModelFacts | None) -> Combined:
+    parts = {f"source {source.name}": source.card.licence for source in sources}
+    if model and model.licence:
+        parts[f"model {model.name}"] = model.licence
+    stated = {f"source {source.name}": terms for source in sources if (terms := source.card.licence_terms) is not None}
+    return combine(parts, settings.release.licence, stated)
 
 
 def _point(store: Store, version: str) -> None:
@@ -117,7 +131,7 @@ def _version(plan: Plan, licence: Combined, mined: Sequence[Unit]) -> str:
         release=settings.release.model_dump(),
         languages=settings.languages,
         cards=[source.card.model_dump(include={"name", "title", "licence", "homepage", "citation"}) for source in plan.sources],
-        licence=[licence.expression, dict(licence.parts)],
+        licence=[licence.expression, licence.facts()],
         **{name: value for name, value in added.items() if value},
     )
     return f"{settings.name}-{content[:8]}"
