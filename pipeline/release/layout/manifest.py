@@ -189,7 +189,10 @@ def manifest_faults(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     try:
         Manifest.model_validate(manifest)
     except ValidationError as error:
-        return None, [f"{_place(entry['loc'])}{one_line(entry['msg'])}" for entry in error.errors(include_url=False, include_input=False)]
+        return None, [
+            f"{_place(entry['loc'])}{one_line(entry['msg'].removeprefix('Value error, '))}"
+            for entry in error.errors(include_url=False, include_input=False)
+        ]
     if sealed(manifest)["seal"] != manifest["seal"]:
         return manifest, ["its seal does not fit its content: it was changed after it was written"]
     return manifest, []

@@ -114,4 +114,4 @@ def claims_of(manifest: Mapping[str, Any]) -> tuple[Claims | None, list[Fault]]:
 def _setting_faults(error: ValidationError) -> Iterator[Fault]:
     for entry in error.errors(include_url=False, include_input=False):
         place = ".".join(map(str, ("settings", *entry["loc"])))
-        yield Fault(MANIFEST, f"{place[:80]}: {one_line(entry['msg'])}")
+        yield Fault(MANIFEST, f"{place[:80]}: {one_line(entry['msg'].removeprefix('Value error, '))}")

@@ -24,6 +24,8 @@ def check_listing(store: Store, claims: Claims) -> Iterator[Fault]:
         by_folder.setdefault(folder, []).append(file)
         if folder not in claims.folders and _SHARD.fullmatch(file):
             yield Fault(name, "is no table of this release")
+        elif folder not in claims.folders and claims.files[name].keys() - {"sha256", "bytes"}:
+            yield Fault(MANIFEST, f"files: {name} is no table, and has rows here")
     numbered = [f"{number:05d}.parquet" for number in range(claims.blocks)]
     for folder in sorted(claims.folders):
         if by_folder.get(folder) != numbered:

@@ -46,7 +46,7 @@ def _check_licences(claims: Claims) -> Iterator[Fault]:
     """Whether the licence, and what follows from it, is what follows from the parts."""
     said = claims.manifest["licences"]
     try:
-        combined = combine(said["parts"], claims.profile.release.licence, said.get("stated"))
+        combined = combine(dict(sorted(said["parts"].items())), claims.profile.release.licence, said.get("stated"))
     except UserError as error:
         yield Fault(MANIFEST, f"licences: {error}")
         return
