@@ -18,6 +18,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from prefect.tasks import Task
 
 from parallel_qa.flows.display import current_progress
+from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.settings import Settings
@@ -51,8 +52,9 @@ def run_stage(stage: str, plan: Plan, threads: int = THREADS, part: str = "1/1",
     """Run a stage of `plan`.
 
     `runner` says where its units run: "threads", "processes" (one for each core), "dask" or "ray"; "auto" takes processes for
-    steps that keep Python busy, where there is much to do. `part` is a worker's share, see `work.run_step`. Raises UserError
-    where there is no such runner or part, before anything is done.
+    steps that keep Python busy, where there is much to do. On one machine, other steps run in threads of this process whatever is
+    said: a model uses all cores and GPUs by itself, and a second one beside it would share them. `part` is a worker's share, see
+    `work.run_step`. Raises UserError where there is no such runner or part, before anything is done.
     """
     worker = part_of_work(part)
     outcome = Outcome()
@@ -129,7 +131,11 @@ class _Runners:
 
     def started_for(self, step: Step, units: Sequence[Unit]) -> Runner:
         """The runner for units of a step."""
-        name = _fitting(step, units) if self._name == "auto" else self._name
+        name = self._name
+        if name == "auto":
+            name = _fitting(step, units)
+        elif not step.keeps_python_busy and not _cluster(name):
+            name = "threads"
         if name not in self._started:
             self._started[name] = self._stack.enter_context(_runner(name, self._threads))
         return self._started[name]
@@ -141,23 +147,29 @@ def _fitting(step: Step, units: Sequence[Unit]) -> str:
     return "processes" if step.keeps_python_busy and texts >= _WORTH_PROCESSES and len(units) > 1 else "threads"
 
 
+def _cluster(runner: str) -> str | None:
+    """The address of the cluster that a runner sends units to; None where it would start processes on this machine."""
+    return os.environ.get({"dask": "DASK_SCHEDULER_ADDRESS", "ray": "RAY_ADDRESS"}.get(runner, "")) or None
+
+
 def _runner(name: str, threads: int) -> Runner:
     """The runner of a name; raises UserError where there is none, or its extra is not installed."""
     if name == "threads":
         return cast(Runner, ThreadPoolTaskRunner(max_workers=threads))
     if name == "processes":
-        return cast(Runner, ProcessPoolTaskRunner(max_workers=os.cpu_count() or 1))
+        return cast(Runner, ProcessPoolTaskRunner(max_workers=available_cores()))
     if name not in ("dask", "ray"):
         raise UserError(f"runner: {name!r} is none of threads, processes, dask, ray")
     try:
         if name == "dask":
             from prefect_dask.task_runners import DaskTaskRunner
 
-            address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-            local = None if address else {"n_workers": os.cpu_count(), "threads_per_worker": 1, "dashboard_address": None}
+            address = _cluster("dask")
+            local = None if address else {"n_workers": available_cores(), "threads_per_worker": 1, "dashboard_address": None}
             return cast(Runner, DaskTaskRunner(address=address, cluster_kwargs=local))
         from prefect_ray.task_runners import RayTaskRunner
 
-        return cast(Runner, RayTaskRunner(address=os.environ.get("RAY_ADDRESS")))
+        address = _cluster("ray")
+        return cast(Runner, RayTaskRunner(address=address, init_kwargs=None if address else {"num_cpus": available_cores()}))
     except ImportError:
         raise UserError(f"runner: {name} is not installed: pip install 'parallel-qa[{name}]'") from None

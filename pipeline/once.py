@@ -31,3 +31,8 @@ class MadeOnce(Generic[Key, Value]):
                 del self._values[next(iter(self._values))]
             self._values[key] = value = make()
             return value
+
+    def forget(self, value: Value) -> None:
+        """Keep `value` no longer: the next who asks gets a new one."""
+        with self._lock:
+            self._values = {key: kept for key, kept in self._values.items() if kept is not value}

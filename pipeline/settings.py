@@ -165,6 +165,9 @@ class TranslationSettings(ModelSettings):
     """A longer sentence is translated clause by clause: NLLB was trained on at most 512 tokens."""
     max_target_tokens: int = Field(400, ge=1, le=1000)
     """An output that reaches this length is marked as cut."""
+    usual_target_ratio: float = Field(2.0, gt=0)
+    """An output with more than so many times the tokens of the longest source beside it, and 16, is made by itself: it may be endless,
+    and holds up no others."""
     shard_sentences: int = Field(20_000, ge=1)
     """Unique sentences in one unit of work: what a killed run loses at most, per language."""
 
@@ -206,7 +209,7 @@ class Thresholds(_Section):
     min_names: float | None = Field(0.56, ge=0, le=1)
     """Reject a text where a name stands that is less like the one that was lost (`names`)."""
     min_answers: float | None = Field(50.0, ge=0, le=100)
-    """Reject a passage that has less of an answer (`answers`)."""
+    """Take a passage for no answer to a question of whose answer it has less (`lost_answer`): the pair is lost, the passage is not."""
     min_round_trip: float | None = Field(39.5, ge=0, le=100)
     """Reject a text whose back-translation is less like the English, as the mean of chrF and token sort (`round_trip`)."""
     min_round_trip_short: float | None = Field(37.0, ge=0, le=100)
@@ -243,12 +246,16 @@ class FilterSettings(Thresholds):
 
     def of(self, language: str, table: str) -> Thresholds:
         """The thresholds for texts of `table` ("queries" or "passages") in `language` (NLLB code)."""
+        return Thresholds.model_validate(self.model_dump(exclude={"exceptions"}) | self.exceptional(language, table))
+
+    def exceptional(self, language: str, table: str) -> dict[str, Any]:
+        """The thresholds that exceptions set for these texts, and they alone."""
         kind = {"queries": "question", "passages": "passage"}[table]
-        values = self.model_dump(exclude={"exceptions"})
+        values: dict[str, Any] = {}
         for exception in self.exceptions:
             if exception.for_language in (None, language) and exception.for_kind in (None, kind):
                 values |= exception.thresholds()
-        return Thresholds.model_validate(values)
+        return values
 
 
 class ReleaseSettings(_Section):

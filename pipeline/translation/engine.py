@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
-import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +12,15 @@ from dataclasses import dataclass
 import ctranslate2
 import sentencepiece
 
+from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import Language
-from parallel_qa.pipeline.settings import Environment, TranslationSettings
+from parallel_qa.pipeline.settings import TranslationSettings
 from parallel_qa.pipeline.store import fingerprint
+from parallel_qa.pipeline.translation import batch_sizes
 from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.punctuation import restore
-from parallel_qa.pipeline.translation.sentences import clauses, needs_model
+from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model
 
 _UNKNOWN = "<unk>"
 _BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
@@ -28,8 +28,9 @@ _GROUPS_UNDER_WAY = 4
 _CHARACTERS_PER_TOKEN = 4  # about; only how much is sent at once depends on it
 _DEFAULT_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 _SMALLEST_BATCH = 64
-_CALIBRATE_FROM = 400_000  # source tokens: less work is done sooner than the best size is found
-_CALIBRATION_BATCHES = 4
+_MORE_TOKENS = 16  # that an output may have beyond `usual_target_ratio`, so that short sentences may grow
+_TRIAL_BATCHES = 4  # of each size that is tried, per translating thread
+_WORTH_TRIALS = 10  # times the work of the trials, from which on they are made
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ class _Part:
 
 
 Output = tuple[list[str], float | None]  # the tokens that the model wrote, and their mean log-probability
+Advance = Callable[[int, int], None]
+
+
+@dataclass
+class _Group:
+    """Parts that are sent to the model together, with the size and the length of output that held when they were."""
+
+    parts: list[_Part]
+    batch_tokens: int
+    longest: int
+    """Tokens of an output at most."""
+    pending: list[ctranslate2.AsyncTranslationResult]
 
 
 class Engine:
@@ -67,11 +80,14 @@ class Engine:
         gpus = ctranslate2.get_cuda_device_count()
         self.device = settings.device if settings.device != "auto" else "cuda" if gpus else "cpu"
         devices = settings.gpus or list(range(gpus)) or [0]
-        self.threads = settings.inter_threads or (_cores() if self.device == "cpu" else 1)
+        self.threads = settings.inter_threads or (available_cores() if self.device == "cpu" else 1)
         self.workers = self.threads * (len(devices) if self.device == "cuda" else 1)
         self._translator = self._load(devices)
         self.compute_type = self._translator.compute_type
-        self.batch_tokens = settings.max_batch_tokens or _remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
+        self.batch_tokens = settings.max_batch_tokens or batch_sizes.remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
+        # Several units may be translated at a time.
+        self._sizes = threading.Lock()
+        self._sizes_tried = threading.Lock()
 
     def _load(self, devices: list[int]) -> ctranslate2.Translator:
         # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
@@ -111,7 +127,7 @@ class Engine:
         sentences: Sequence[str],
         source: Language,
         target: Language,
-        advance: Callable[[int, int], None] = lambda sentences, tokens: None,
+        advance: Advance = lambda sentences, tokens: None,
     ) -> list[Translation]:
         """The translation of each sentence, in order.
 
@@ -125,15 +141,37 @@ class Engine:
         advance(len(sentences) - len(wanted), 0)
         # Longest first: sentences of a batch have the same length, and what does not fit fails at once.
         wanted.sort(key=lambda row: len(sentences[row]), reverse=True)
-        self._calibrate(sentences, wanted, source, target)
-        for group, outputs in self._run(self._groups(sentences, wanted, source, target), target):
-            by_row = itertools.groupby(zip(group, outputs, strict=True), key=lambda item: item[0].row)
-            count = 0
-            for row, parts in by_row:
-                results[row] = self._whole([output for _, output in parts], target)
-                count += 1
-            advance(count, sum(len(tokens) for tokens, _ in outputs))
+        direction = source, target
+        wanted = self._try_sizes(sentences, wanted, direction, results, advance)
+        endless = self._translate_rows(sentences, wanted, direction, results, advance)
+        self._translate_rows(sentences, endless, direction, results, advance, bounded=False)
         return results
+
+    def _translate_rows(
+        self,
+        sentences: Sequence[str],
+        rows: Sequence[int],
+        direction: tuple[Language, Language],
+        results: list[Translation],
+        advance: Advance,
+        bounded: bool = True,
+    ) -> list[int]:
+        """Put the translations of `rows` into `results`; if `bounded`, of those that end within the usual length.
+
+        Returns the others. They are done by themselves then, as a sentence that does not come to an end holds up its batch.
+        """
+        endless: list[int] = []
+        for group, outputs in self._run(self._groups(sentences, rows, *direction), direction[1], bounded):
+            count = 0
+            for row, parts in itertools.groupby(zip(group.parts, outputs, strict=True), key=lambda item: item[0].row):
+                of_row = [output for _, output in parts]
+                if group.longest < self.settings.max_target_tokens and any(_is_cut(tokens, group.longest) for tokens, _ in of_row):
+                    endless.append(row)
+                else:
+                    results[row] = self._whole(of_row, direction[1])
+                    count += 1
+            advance(count, sum(len(tokens) for tokens, _ in outputs))
+        return endless
 
     def _groups(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> Iterator[list[_Part]]:
         """What to send to the model for `rows`, in groups of some batches; each is tokenised when it is asked for."""
@@ -161,108 +199,139 @@ class Engine:
             parts += [_Part(row, [*before, *clause, *after]) for clause in short]
         return parts
 
-    def _run(self, groups: Iterator[list[_Part]], target: Language) -> Iterator[tuple[list[_Part], list[Output]]]:
+    def _run(self, groups: Iterator[list[_Part]], target: Language, bounded: bool) -> Iterator[tuple[_Group, list[Output]]]:
         """Groups of parts with what the model made of them; the next ones are under way while the caller works on one."""
-        waiting: deque[tuple[list[_Part], list[ctranslate2.AsyncTranslationResult]]] = deque()
+        waiting: deque[_Group] = deque()
         while True:
-            waiting += ((group, self._submit(group, target)) for group in itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting)))
+            waiting += (self._submit(parts, target, bounded) for parts in itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting)))
             if not waiting:
                 return
-            first, pending = waiting.popleft()
-            yield first, self._collect(first, pending, target)
+            group = waiting.popleft()
+            yield group, self._collect(group, target)
 
-    def _submit(self, group: list[_Part], target: Language) -> list[ctranslate2.AsyncTranslationResult]:
+    def _submit(self, parts: list[_Part], target: Language, bounded: bool) -> _Group:
+        size, longest = self.batch_tokens, self.settings.max_target_tokens
+        if bounded:
+            tokens = max((len(part.tokens) for part in parts), default=0)
+            longest = min(longest, int(self.settings.usual_target_ratio * tokens) + _MORE_TOKENS)
+        return _Group(parts, size, longest, self._send(parts, target, size, longest))
+
+    def _send(self, parts: Sequence[_Part], target: Language, size: int, longest: int) -> list[ctranslate2.AsyncTranslationResult]:
         prefix = self.model.target_prefix(target)
         pending: list[ctranslate2.AsyncTranslationResult] = self._translator.translate_batch(
-            [part.tokens for part in group],
-            target_prefix=[prefix] * len(group) if prefix else None,
+            [part.tokens for part in parts],
+            target_prefix=[prefix] * len(parts) if prefix else None,
             beam_size=self.settings.beam_size,
             repetition_penalty=self.settings.repetition_penalty,
             no_repeat_ngram_size=self.settings.no_repeat_ngram_size,
-            max_batch_size=self.batch_tokens,
+            max_batch_size=size,
             batch_type="tokens",
             max_input_length=0,
-            max_decoding_length=self.settings.max_target_tokens,
+            max_decoding_length=longest,
             return_scores=self.settings.log_probabilities,
             asynchronous=True,
         )
         return pending
 
-    def _collect(self, group: list[_Part], pending: list[ctranslate2.AsyncTranslationResult], target: Language) -> list[Output]:
-        """What the model made of a group; where memory does not suffice, with batches half as large from now on."""
-        while True:
-            try:
-                results = [waiting.result() for waiting in pending]
-                break
-            except RuntimeError as error:
-                if not _out_of_memory(error):
-                    raise
-                if self.batch_tokens <= _SMALLEST_BATCH:
-                    raise UserError(f"model {self.model.name!r}: memory does not suffice on {self.device} for the smallest batch") from None
-                self.batch_tokens = max(self.batch_tokens // 2, _SMALLEST_BATCH)
-                pending = self._submit(group, target)
+    def _collect(self, group: _Group, target: Language) -> list[Output]:
+        """What the model made of a group; what memory did not suffice for is done again in smaller batches, and so is all that follows."""
         skip = len(self.model.target_prefix(target))
-        return [(result.hypotheses[0][skip:], result.scores[0] if result.scores else None) for result in results]
+        outputs: list[Output | None] = [None] * len(group.parts)
+        rows, pending, size = list(range(len(group.parts))), group.pending, group.batch_tokens
+        while rows:
+            failed = []
+            for row, waiting in zip(rows, pending, strict=True):
+                try:
+                    result = waiting.result()
+                except RuntimeError as error:
+                    if not _out_of_memory(error):
+                        raise
+                    failed.append(row)
+                else:
+                    outputs[row] = result.hypotheses[0][skip:], result.scores[0] if result.scores else None
+            if failed:
+                self._halve(size)
+                size = self.batch_tokens
+                pending = self._send([group.parts[row] for row in failed], target, size, group.longest)
+            rows = failed
+        return [output for output in outputs if output is not None]
+
+    def _halve(self, size: int) -> None:
+        """Take at most half of `size`, which did not fit. Batches that were under way with it fail too, which says nothing of the half."""
+        if size <= _SMALLEST_BATCH:
+            raise UserError(f"model {self.model.name!r}: memory does not suffice on {self.device} for the smallest batch")
+        with self._sizes:
+            self.batch_tokens = min(self.batch_tokens, max(size // 2, _SMALLEST_BATCH))
 
     def _whole(self, outputs: list[Output], target: Language) -> Translation:
         """One sentence from what the model made of its parts."""
         texts, faults, total, length = [], [], 0.0, 0
         for tokens, score in outputs:
             texts.append(self._decoder.decode([piece for piece in tokens if piece != _UNKNOWN]).strip())
-            if len(tokens) + 1 >= self.settings.max_target_tokens:
+            if _is_cut(tokens, self.settings.max_target_tokens):
                 faults.append("cut")
             elif _UNKNOWN in tokens:
                 faults.append("unknown_token")
             total += (score or 0.0) * max(len(tokens), 1)
             length += max(len(tokens), 1)
-        text = restore((target.sentence_space or "").join(texts), target)
+        text = restore(join(texts, ["", *" " * (len(texts) - 1), ""], target.sentence_space), target)
         scored = self.settings.log_probabilities
         return Translation(text, min(faults, default=None), round(total / length, 4) if scored else None)
 
-    def _calibrate(self, sentences: Sequence[str], wanted: Sequence[int], source: Language, target: Language) -> None:
-        """Find the batch size that is fastest here and remember it, where there is work enough to be worth it."""
-        total = sum(len(sentences[row]) for row in wanted) // _CHARACTERS_PER_TOKEN
-        if self.settings.max_batch_tokens or total < _CALIBRATE_FROM or _remembered(self._key):
-            return
-        start = self.batch_tokens
-        speeds: dict[int, float] = {}
-        for size in (start // 2, start, start * 2, start * 4):
-            self.batch_tokens = size
-            step = max(total // (size * self.workers * _CALIBRATION_BATCHES), 1)
-            sample = self._parts(sentences, wanted[::step], source, target)
-            began = time.perf_counter()
-            outputs = self._collect(sample, self._submit(sample, target), target)
-            if self.batch_tokens < size:  # it did not fit
-                break
-            speeds[size] = sum(len(tokens) for tokens, _ in outputs) / (time.perf_counter() - began)
-        self.batch_tokens = max(speeds, key=lambda size: speeds[size]) if speeds else self.batch_tokens
-        _remember(self._key, self.batch_tokens)
+    def _try_sizes(
+        self,
+        sentences: Sequence[str],
+        wanted: list[int],
+        direction: tuple[Language, Language],
+        results: list[Translation],
+        advance: Advance,
+    ) -> list[int]:
+        """Find the batch size that is fastest here and remember it, where there is much more to do than what it is found on.
+
+        The trials are part of the work: returns the rows that are left.
+        """
+        with self._sizes_tried:
+            if self.settings.max_batch_tokens or batch_sizes.remembered(self._key):
+                return wanted
+            sizes = [self.batch_tokens * share // 2 for share in (1, 2, 4, 8)]
+            total = sum(len(sentences[row]) for row in wanted) // _CHARACTERS_PER_TOKEN
+            tokens = [size * self.workers * _TRIAL_BATCHES for size in sizes]
+            if total < sum(tokens) * _WORTH_TRIALS:
+                return wanted
+            speeds: dict[int, float] = {}
+            left = wanted
+            for size, of_trial in zip(sizes, tokens, strict=True):
+                self.batch_tokens = size
+                step = total // of_trial  # of all lengths, as the whole is
+                rows, left = left[::step], [row for place, row in enumerate(left) if place % step]
+                written = _Count(advance)
+                began = time.perf_counter()
+                left += self._translate_rows(sentences, rows, direction, results, written)
+                speed = written.tokens / (time.perf_counter() - began)
+                if self.batch_tokens < size:  # it did not fit
+                    break
+                speeds[size] = speed
+            self.batch_tokens = max(speeds, key=lambda size: speeds[size]) if speeds else self.batch_tokens
+            batch_sizes.remember(self._key, self.batch_tokens)
+            return left
+
+
+class _Count:
+    """Passes on what has been done, and counts the tokens."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self.tokens = 0
+
+    def __call__(self, sentences: int, tokens: int) -> None:
+        self.tokens += tokens
+        self._advance(sentences, tokens)
+
+
+def _is_cut(tokens: Sequence[str], longest: int) -> bool:
+    """Whether an output has all the tokens that it may have, of which the language's may be one."""
+    return len(tokens) + 1 >= longest
 
 
 def _out_of_memory(error: BaseException) -> bool:
     return "out of memory" in str(error).lower() or isinstance(error, MemoryError)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _remembered(key: str) -> int | None:
-    try:
-        content = json.loads(Environment().calibration.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    size = content.get(key) if isinstance(content, dict) else None
-    return size if isinstance(size, int) and size > 0 else None
-
-
-def _remember(key: str, size: int) -> None:
-    path = Environment().calibration
-    content: dict[str, int] = {}
-    with contextlib.suppress(OSError, ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-    with contextlib.suppress(OSError):  # a cache that cannot be written to costs the next run a calibration
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(content | {key: size}), encoding="utf-8")
-        beside.replace(path)

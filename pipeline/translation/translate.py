@@ -37,6 +37,7 @@ _RESOURCES = {
     "inter_threads",
     "intra_threads",
     "max_batch_tokens",
+    "usual_target_ratio",
     "shard_sentences",
     "model",
     "revision",
@@ -138,7 +139,11 @@ def _translated(
 
     def translate_new(new: list[str]) -> list[Translation]:
         advance(len(texts) - len(new), 0)
-        return engine.translate(new, *direction, advance)
+        try:
+            return engine.translate(new, *direction, advance)
+        except RuntimeError:  # what went wrong on a GPU may go wrong with all that follows
+            _engines.forget(engine)
+            raise
 
     memory = memory_for(store, unit, _made_with(engine, direction[1]))
     return reuse_or_translate(memory, texts, translate_new)

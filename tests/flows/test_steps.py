@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from parallel_qa.flows import steps
+from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import Progress
@@ -112,10 +113,18 @@ def test_the_steps_of_a_stage_share_their_processes(plan: Plan) -> None:
     with steps._Runners("processes", 1) as runners:
         run = steps._in_tasks(plan, runners)
         for start in (0, 3, 6):
-            run(Step("step", units, make), units[start : start + 3])
+            run(Step("step", units, make, keeps_python_busy=True), units[start : start + 3])
     assert plan.inventory.missing(units) == []
     ids = {record.facts["process"] for record in plan.store.records("english")}
-    assert os.getpid() not in ids and len(ids) <= (os.cpu_count() or 1)
+    assert os.getpid() not in ids and len(ids) <= available_cores()
+
+
+@pytest.mark.parametrize("runner", ["processes", "dask"])
+def test_a_model_is_not_loaded_in_many_processes_of_one_machine(plan: Plan, runner: str) -> None:
+    units = [Unit(f"english/{shard}", "f", shard=shard) for shard in range(3)]
+    with steps._Runners(runner, 2) as runners:
+        steps._in_tasks(plan, runners)(Step("step", units, make), units)
+    assert {record.facts["process"] for record in plan.store.records("english")} == {os.getpid()}
 
 
 def test_an_unknown_part_is_named_before_anything_is_done(plan: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.release.layout.order import Hashes, text_hashes
 from parallel_qa.pipeline.titles import judged_texts
 
@@ -59,7 +59,7 @@ class PassageIndex:
         All cores work on it.
         """
         words = bm25s.tokenize(list(questions), return_ids=False, show_progress=False)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             yield from pool.map(lambda of_question: self._best(of_question, most), words)
 
     def _best(self, words: list[str], most: int) -> list[int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
+from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.tables import give_back_memory
 
 _THREADS = 4
@@ -24,7 +24,7 @@ class ShardWriters:
 
     def __init__(self, write: WriteTable) -> None:
         self._write = write
-        self._pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(min(_THREADS, available_cores()))
         self._running: deque[tuple[Future[None], int]] = deque()
 
     def __enter__(self) -> ShardWriters:

@@ -72,42 +72,82 @@ def test_each_output_has_its_mean_log_probability() -> None:
     assert {result.score for result in without} == {None}
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = engine().translate(SENTENCES, ENGLISH, GERMAN)
+class SmallMemory:
+    """A real translator on a device with room for batches of so many tokens."""
+
+    def __init__(self, engine: Engine, room: int) -> None:
+        self.real, self.room = engine._translator, room
+        self.sizes: list[int] = []
+
+    def translate_batch(self, parts: list[list[str]], max_batch_size: int, **options: object) -> object:
+        self.sizes.append(max_batch_size)
+        if max_batch_size <= self.room:
+            return self.real.translate_batch(parts, max_batch_size=max_batch_size, **options)
+
+        class Failed:
+            def result(self) -> None:
+                raise RuntimeError("CUDA failed with error out of memory")
+
+        return [Failed() for _ in parts]
+
+
+MANY = [f"The river Aldo is {number} kilometres long, and the river Bel {number + 1}." for number in range(400)]
+
+
+@pytest.mark.parametrize(("start", "room", "used"), [(512, 128, [512, 256, 128]), (512, 256, [512, 256]), (16_384, 8_192, [16_384, 8_192])])
+def test_out_of_memory_halves_the_batch_once_however_many_groups_are_under_way(
+    monkeypatch: pytest.MonkeyPatch, start: int, room: int, used: list[int]
+) -> None:
+    expected = engine().translate(MANY, ENGLISH, GERMAN)
+    short = engine(max_batch_tokens=start, inter_threads=1)
+    memory = SmallMemory(short, room)
+    monkeypatch.setattr(short, "_translator", memory)
+    monkeypatch.setattr(engines, "_BATCHES_IN_GROUP", 2 if start < 1000 else 0.1)
+    assert short.translate(MANY, ENGLISH, GERMAN) == expected
+    assert sorted(set(memory.sizes), reverse=True) == used
+    assert memory.sizes.count(start) > 1
+    assert short.batch_tokens == room
+
+
+def test_a_batch_that_never_fits_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     short = engine(max_batch_tokens=512)
-    real, sizes = short._translator, []
-
-    class SmallMemory:
-        """The real translator on a device with room for batches of 128 tokens."""
-
-        def translate_batch(self, *arguments: object, max_batch_size: int, **options: object) -> object:
-            sizes.append(max_batch_size)
-            if max_batch_size > 128:
-
-                class Failed:
-                    def result(self) -> None:
-                        raise RuntimeError("CUDA failed with error out of memory")
-
-                return [Failed()]
-            return real.translate_batch(*arguments, max_batch_size=max_batch_size, **options)
-
-    monkeypatch.setattr(short, "_translator", SmallMemory())
-    assert short.translate(SENTENCES, ENGLISH, GERMAN) == expected
-    assert sizes == [512, 256, 128]
+    monkeypatch.setattr(short, "_translator", SmallMemory(short, 0))
+    with pytest.raises(UserError, match="model 'sample': memory does not suffice on cpu for the smallest batch"):
+        short.translate(MANY, ENGLISH, GERMAN)
 
 
-def test_the_best_batch_size_is_found_once_and_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_best_batch_size_is_found_once_in_the_course_of_the_work_and_remembered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path))
-    monkeypatch.setattr(engines, "_CALIBRATE_FROM", 10)
+    expected = engine(max_batch_tokens=1024).translate(MANY, ENGLISH, GERMAN)
+    monkeypatch.setattr(engines, "_DEFAULT_BATCH_TOKENS", {"cpu": 64})
+    too_little = engine(inter_threads=1)
+    assert too_little.translate(MANY[:40], ENGLISH, GERMAN) == expected[:40]
+    assert too_little.batch_tokens == 64 and not (tmp_path / "batch-tokens.json").exists()
+    monkeypatch.setattr(engines, "_WORTH_TRIALS", 2)
     first = engine(inter_threads=1)
-    first.translate(SENTENCES, ENGLISH, GERMAN)
+    done: list[tuple[int, int]] = []
+    assert first.translate(MANY, ENGLISH, GERMAN, lambda sentences, tokens: done.append((sentences, tokens))) == expected
+    assert sum(sentences for sentences, _ in done) == len(MANY)  # nothing is translated twice
     [size] = json.loads((tmp_path / "batch-tokens.json").read_text()).values()
-    assert size == first.batch_tokens in (1024, 2048, 4096, 8192)
+    assert size == first.batch_tokens in (32, 64, 128, 256)
     (tmp_path / "batch-tokens.json").write_text((tmp_path / "batch-tokens.json").read_text().replace(str(size), "77"))
     assert engine(inter_threads=1).batch_tokens == 77
-    assert engine(inter_threads=2).batch_tokens == 2048
+    assert engine(inter_threads=2).batch_tokens == 64
     (tmp_path / "batch-tokens.json").write_text("damaged")
-    assert engine(inter_threads=1).batch_tokens == 2048
+    assert engine(inter_threads=1).batch_tokens == 64
+
+
+def test_an_endless_sentence_holds_up_no_others_and_comes_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = engine(usual_target_ratio=1000).translate(SENTENCES, ENGLISH, GERMAN)
+    longest: list[int] = []
+    short = engine(usual_target_ratio=0.01)
+    send = short._send
+    monkeypatch.setattr(engines, "_MORE_TOKENS", 10)
+    monkeypatch.setattr(short, "_send", lambda parts, target, size, most: longest.append(most) or send(parts, target, size, most))
+    assert short.translate(SENTENCES, ENGLISH, GERMAN) == expected
+    assert longest == [10, 400]
 
 
 def test_an_output_at_the_length_limit_is_marked() -> None:
