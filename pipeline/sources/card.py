@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import REPOSITORY
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
+from parallel_qa.pipeline.licences import Term
 from parallel_qa.pipeline.parsing import parse
 from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings
 from parallel_qa.pipeline.sources.pins import PINS, read_pins, shipped
@@ -24,7 +25,7 @@ _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 
 JOIN_VERSION = 2
 """Raise it when `joined.py` or `imported.py` makes something else of the same three tables."""
-_NOT_READ = {"title", "role", "languages", "size", "licence", "homepage", "citation"}
+_NOT_READ = {"title", "role", "languages", "size", "licence", "licence_terms", "homepage", "citation"}
 
 Format = Literal["parquet", "jsonl", "json", "csv", "tsv", "squad", "beir"]
 ENDINGS: dict[str, Format] = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -186,7 +187,9 @@ class Card(Files):
     run's, or those of `translations`."""
     size: Size | None = None
     licence: str = Field(min_length=1)
-    """SPDX identifier where there is one, such as `CC-BY-SA-4.0`."""
+    """An SPDX expression, such as `CC-BY-SA-4.0`; `LicenseRef-NAME` for terms of the source's own."""
+    licence_terms: list[Term] | None = None
+    """What the licence asks, where it is not in `pipeline/licences.tsv`; an empty list: nothing."""
     homepage: str | None = None
     citation: str | None = None
     """BibTeX."""

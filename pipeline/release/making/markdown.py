@@ -6,7 +6,7 @@ import re
 
 _SPECIAL = re.compile(r"[\\`*_\[\]{}|~$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_AT_THE_START = re.compile(r"([#+=-])|(\d+)([.)])")  # a heading, an item of a list
+_AT_THE_START = re.compile(r"^(\d*)([#+=.)-])")  # a heading, an item of a list
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"'`\\|/?#][^\s\x00-\x20\x7f<>\"'`\\|]*", re.IGNORECASE)
 _BACKTICKS = re.compile(r"`+")
 
@@ -23,11 +23,7 @@ def escaped(value: object) -> Markdown:
         return value
     text = " ".join(str(value).split())
     text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], _SPECIAL.sub(r"\\\g<0>", text))
-    return Markdown(
-        _AT_THE_START.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", text, count=1)
-        if _AT_THE_START.match(text)
-        else text
-    )
+    return Markdown(_AT_THE_START.sub(r"\1\\\2", text))
 
 
 def code(text: str) -> Markdown:

@@ -62,6 +62,7 @@ def test_the_usual_evaluation_sets_have_cards_and_are_no_sources() -> None:
         ({"languages": ["de", "deu_Latn"]}, r"languages: deu_Latn is listed twice"),
         ({"size": {"pairs": -1}}, r"size\.pairs: Input should be greater than or equal to 0"),
         ({"size": {"pears": 1}}, r"unknown key 'size\.pears': did you mean 'pairs'\?"),
+        ({"licence_terms": ["research"]}, r"licence_terms\.0: Input should be 'attribution', 'share_alike', 'non_commercial'"),
     ],
 )
 def test_a_bad_card_is_named_with_its_remedy(project: Project, front: dict[str, object], message: str) -> None:
@@ -85,6 +86,8 @@ def test_what_a_card_says_for_people_decides_nothing(project: Project) -> None:
     project.card("questions", **GOOD)
     plain = load_card(project.settings(), "./questions.md").reading()
     project.card("questions", **{**GOOD, "title": "Other", "licence": "MIT", "homepage": "https://example.org", "citation": "@misc{x}"})
+    assert load_card(project.settings(), "./questions.md").reading() == plain
+    project.card("questions", **{**GOOD, "licence": "LicenseRef-Mine", "licence_terms": ["attribution"]})
     assert load_card(project.settings(), "./questions.md").reading() == plain
     project.card("questions", **GOOD, languages=["de"], size={"pairs": 7})
     assert load_card(project.settings(), "./questions.md").reading() == plain
