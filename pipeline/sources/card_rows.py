@@ -46,7 +46,11 @@ def _refuse_unmappable(card: Card, rows: Rows, seen: set[str]) -> Rows:
         reason = first[0].reason if isinstance(first[0], SetAside) else ""
         raise UserError(
             f"{card.path}: rows: none of the first {_FIRST} rows can be mapped ({reason}); "
-            f"their columns are {', '.join(sorted(seen)) or 'unknown'}: correct the expressions of the card"
+            f"their columns are {_printable(', '.join(sorted(seen))) or 'unknown'}: correct the expressions of the card"
         )
     yield from first
     yield from rows
+
+
+def _printable(names: str) -> str:
+    return names.encode(errors="backslashreplace").decode()

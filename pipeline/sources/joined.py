@@ -19,7 +19,7 @@ from parallel_qa.pipeline.sources.card import Card, LinkTable, TextTable
 from parallel_qa.pipeline.sources.grouping import first_of_each
 from parallel_qa.pipeline.sources.mapping import MalformedError, Raw, columns, reader
 from parallel_qa.pipeline.sources.reading import raw_rows
-from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
+from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside, encodable
 from parallel_qa.pipeline.sources.staging import in_batches
 
 MAX_NEGATIVES = 16
@@ -133,6 +133,8 @@ def _links(card: Card, table: LinkTable) -> Iterator[dict[str, Any] | SetAside]:
             }
             if reason is None and (row["query"] is None or row["passage"] is None):
                 reason = "malformed"
+            elif reason is None and not encodable(*row.values()):
+                reason = "broken_encoding"
         except MalformedError as error:
             reason = str(error)
         yield row if reason is None else SetAside(raw.position, raw.position, reason)
@@ -147,22 +149,23 @@ def read_table(card: Card, table: TextTable) -> Iterator[dict[str, Any] | SetAsi
         if isinstance(raw, SetAside):
             yield raw
             continue
-        yield _text_row(raw, key(raw.row), title(raw.row) if title else "", text(raw.row))
+        try:
+            yield _text_row(raw, key(raw.row), title(raw.row) if title else "", text(raw.row))
+        except MalformedError as error:
+            yield SetAside(raw.position, raw.position, str(error))
 
 
 def _text_row(raw: Raw, key: Any, title: Any, text: Any) -> dict[str, Any] | SetAside:
-    if _id_text(key) is None or not isinstance(text, str) or not isinstance(title, str | None):
+    own_id = _id_text(key)
+    if own_id is None or not isinstance(text, str) or not isinstance(title, str | None):
         return SetAside(raw.position, raw.position, "malformed")
-    try:
-        text.encode()
-        (title or "").encode()
-    except UnicodeEncodeError:
+    if not encodable(own_id, title, text):
         return SetAside(raw.position, raw.position, "broken_encoding")
-    return {"id": _id_text(key), "title": title or "", "text": text}
+    return {"id": own_id, "title": title or "", "text": text}
 
 
 def _id_text(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and value != "" else None
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
 
 
 def _find_needed_passages(database: Database) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jmespath
-import jmespath.exceptions
 import sentencex
 
 from parallel_qa.pipeline.sources.adapters import ADAPTERS
 from parallel_qa.pipeline.sources.card import Excerpt, RowMapping
-from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside
+from parallel_qa.pipeline.sources.records import Pair, Passage, Rows, SetAside, encodable
 
 MAX_GROUP = 10_000
 """Rows in one group at most: what is kept in memory at once."""
@@ -28,6 +27,8 @@ class MalformedError(Exception):
     """A row is not of the form that the card describes; the message is the reason."""
 
 
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code raises that meets a row of other types than it was written for; errors of JMESPath are ValueErrors."""
 Reader = Callable[[Mapping[str, Any]], Any]
 
 
@@ -41,7 +42,7 @@ def reader(expression: str) -> Reader:
     def evaluate(row: Mapping[str, Any]) -> Any:
         try:
             return compiled.search(row)
-        except jmespath.exceptions.JMESPathError as error:
+        except UNFORESEEN as error:
             raise MalformedError("malformed") from error
 
     return evaluate
@@ -134,6 +135,8 @@ class Mapper:
             title = (_text_or_none(self._title(row)) if self._title else None) or ""
             answer = _first_answer(self._answer(row)) if self._answer else ""
             negatives = _passages(self._negatives(row)) if self._negatives else ()
+            if not encodable(source_id, query, passage, title, answer):
+                return SetAside(position, source_id, "broken_encoding", query, passage)
             if self._mapping.excerpt and self._answers:
                 found = excerpt(passage, _as_list(self._answers(row)), self._mapping.excerpt)
                 if found is None:
@@ -141,6 +144,8 @@ class Mapper:
                 passage = found
         except MalformedError as error:
             return SetAside(position, source_id, str(error), query, passage)
+        except RecursionError:  # an id or an answer of a thousand nested lists
+            return SetAside(position, position, "malformed", query, passage, "nested too deeply")
         return Pair(position, source_id, query, passage, title, answer, negatives)
 
 
@@ -179,7 +184,7 @@ def _adapted(adapter: Callable[[dict[str, Any]], dict[str, Any]], raws: Iterable
             continue
         try:
             yield Raw(raw.position, adapter(raw.row))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        except UNFORESEEN:
             yield SetAside(raw.position, raw.position, "malformed")
 
 
@@ -194,10 +199,11 @@ def _grouped(key: Reader, raws: Iterable[Raw | SetAside]) -> Iterator[Raw | SetA
             continue
         try:
             new = key(raw.row)
-        except MalformedError as error:
-            yield SetAside(raw.position, raw.position, str(error))
+            other = bool(rows) and new != value
+        except (MalformedError, RecursionError):
+            yield SetAside(raw.position, raw.position, "malformed")
             continue
-        if rows and (new != value or len(rows) == MAX_GROUP):
+        if other or len(rows) == MAX_GROUP:
             yield Raw(position, {**rows[0], "rows": rows})
             rows = []
         if not rows:

@@ -5,6 +5,7 @@ A row that cannot be read is set aside; a file that cannot be read at all raises
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import fnmatch
@@ -12,22 +13,25 @@ import gzip
 import io
 import json
 import lzma
+import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import jmespath
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 import xxhash
 
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.parsing import one_line
 from parallel_qa.pipeline.sources.card import ENDINGS, Card, Files, Format
 from parallel_qa.pipeline.sources.fetching import LocalFile, local_files
-from parallel_qa.pipeline.sources.mapping import Raw
+from parallel_qa.pipeline.sources.mapping import UNFORESEEN, Raw
 from parallel_qa.pipeline.sources.records import SetAside
 
 MAX_RECORD = 16 << 20
@@ -37,9 +41,14 @@ MAX_DOCUMENT = 2 << 30
 MAX_UNPACKING = 200
 """A file that unpacks to more than so many times its size, and to more than 100 MB, is no text but a bomb."""
 
+MAX_NESTING = 100
+"""Lists and objects inside each other, in a JSON document that Python cannot read for its depth."""
+
 _BATCH = 1000
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
 Raws = Iterator[Raw | SetAside]
-_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_DAMAGED = (OSError, EOFError, RuntimeError, UnicodeError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""What libraries raise where a file is cut, or bytes of it have changed; beside what Arrow does."""
 
 
 def raw_rows(card: Card, table: Files, columns: set[str] | None = None) -> Raws:
@@ -85,7 +94,7 @@ def _text_rows(card: Card, table: Files, name: str, stream: IO[bytes]) -> Raws:
     if kind == "jsonl":
         yield from _json_lines(name, stream)
     elif kind in ("csv", "tsv"):
-        yield from _delimited(name, stream, table, "\t" if kind == "tsv" else ",")
+        yield from _delimited(card, name, stream, table, "\t" if kind == "tsv" else ",")
     else:
         yield from _document(card, name, stream, "data" if kind == "squad" else table.items)
 
@@ -105,29 +114,36 @@ def _named_where_damaged(card: Card, file: LocalFile) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, *_DAMAGED) as error:
-        raise UserError(f"{card.path}: file {file.name!r} cannot be read: {' '.join(str(error).split())}") from None
+        raise UserError(f"{card.path}: file {file.name!r} cannot be read: {one_line(error) or type(error).__name__}") from None
 
 
 def _parquet(file: LocalFile, columns: set[str] | None) -> Raws:
-    import datasets  # takes seconds
-
-    names = pq.read_schema(file.path).names
-    wanted = None if columns is None else [name for name in names if name in columns]
-    rows = datasets.load_dataset(
-        "parquet",
-        data_files={"rows": str(file.path)},
-        split="rows",
-        streaming=True,
-        columns=wanted,
-        batch_size=_BATCH,
-        # Else Arrow holds all that it has read until the file ends.
-        fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(pre_buffer=False),
-    )
     number = 0
-    for batch in rows.with_format("arrow").iter(batch_size=_BATCH):
-        for row in batch.to_pylist():
-            yield Raw(f"{file.name}#{number}", row)
-            number += 1
+    with pq.ParquetFile(file.path, pre_buffer=False) as content:
+        wanted = None if columns is None else [name for name in content.schema_arrow.names if name in columns]
+        for batch in content.iter_batches(_BATCH, columns=wanted):
+            for row in _rows_of(batch):
+                position = f"{file.name}#{number}"
+                yield Raw(position, row) if isinstance(row, dict) else _unreadable(position, row)
+                number += 1
+
+
+def _rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
+    """The rows of a batch; for one that has no form in Python, what it raises."""
+    try:
+        yield from batch.to_pylist()
+    except UNFORESEEN:
+        for place in range(batch.num_rows):
+            try:
+                [row] = batch.slice(place, 1).to_pylist()
+                yield row
+            except UNFORESEEN as error:
+                yield error
+
+
+def _unreadable(position: str, error: Exception) -> SetAside:
+    """A row that holds no UTF-8, or a value such as a date of the year 10000."""
+    return SetAside(position, position, "broken_encoding" if isinstance(error, UnicodeError) else "malformed", detail=one_line(error))
 
 
 def _json_lines(name: str, stream: IO[bytes]) -> Raws:
@@ -137,39 +153,84 @@ def _json_lines(name: str, stream: IO[bytes]) -> Raws:
         elif line.strip():
             position = f"{name}#{number}"
             try:
-                row = json.loads(line.decode("utf-8", "surrogateescape"))
+                row = json.loads(_decoded(line))
             except (ValueError, RecursionError) as error:
-                yield SetAside(position, position, "malformed", detail=" ".join(str(error).split()))
+                yield SetAside(position, position, "malformed", detail=one_line(error))
                 continue
             yield Raw(position, row) if isinstance(row, dict) else SetAside(position, position, "malformed", detail="no JSON object")
 
 
-def _delimited(name: str, stream: IO[bytes], table: Files, delimiter: str) -> Raws:
-    aside: list[SetAside] = []
-
-    def text() -> Iterator[str]:
-        for _, line in _lines(name, stream):
-            if isinstance(line, SetAside):
-                aside.append(line)
-            else:
-                yield line.decode("utf-8", "surrogateescape")
-
-    csv.field_size_limit(MAX_RECORD)
-    plain = (line.rstrip("\r\n").split(delimiter) for line in text())
-    rows: Iterable[list[str]] = csv.reader(text(), delimiter=delimiter) if table.quotes else plain
+def _delimited(card: Card, name: str, stream: IO[bytes], table: Files, delimiter: str) -> Raws:
+    lines = _lines(name, stream)
     header = table.columns
-    for number, cells in enumerate(rows, 1):
-        yield from aside
-        aside.clear()
+    for record in _quoted_records(name, lines, delimiter) if table.quotes else _plain_records(lines, delimiter):
         if header is None:
-            header = cells
-        elif cells:
+            if isinstance(record, SetAside):
+                raise UserError(f"{card.path}: file {name!r}: its first line, the names of the columns, cannot be read: {record.detail}")
+            header = record[1]
+        elif isinstance(record, SetAside):
+            yield record
+        else:
+            number, cells = record
             position = f"{name}#{number}"
             if len(cells) == len(header):
                 yield Raw(position, dict(zip(header, cells, strict=True)))
             else:
                 yield SetAside(position, position, "malformed", detail=f"{len(cells)} columns instead of {len(header)}")
-    yield from aside
+
+
+_Line = tuple[int, bytes | SetAside]
+_Record = tuple[int, list[str]] | SetAside
+
+
+def _plain_records(lines: Iterator[_Line], delimiter: str) -> Iterator[_Record]:
+    """The cells of each line, with the line's number."""
+    for number, line in lines:
+        yield line if isinstance(line, SetAside) else (number, _decoded(line).rstrip("\r\n").split(delimiter))
+
+
+def _quoted_records(name: str, lines: Iterator[_Line], delimiter: str) -> Iterator[_Record]:
+    """The cells of each record, which quotation marks may let go on over several lines, with the number of its first line.
+
+    Where quotation marks are wrong, the first line of the record is set aside, and the next line begins another.
+    """
+    csv.field_size_limit(2 * MAX_RECORD)
+    again: deque[_Line] = deque()
+    taken: list[_Line] = []
+
+    def next_line() -> _Line | None:
+        return again.popleft() if again else next(lines, None)
+
+    def texts() -> Iterator[str]:
+        size = 0
+        while True:
+            entry = next_line()
+            if entry is None:
+                raise csv.Error("a quotation mark is not closed")
+            taken.append(entry)
+            if isinstance(entry[1], SetAside):
+                raise csv.Error("a quotation mark is not closed before a line that is too long")
+            size += len(entry[1])
+            if size > MAX_RECORD:
+                raise csv.Error(f"a quotation mark is not closed within {MAX_RECORD} bytes")
+            yield _decoded(entry[1])
+
+    while first := next_line():
+        number, line = first
+        if isinstance(line, SetAside):
+            yield line
+            continue
+        again.appendleft(first)
+        taken.clear()
+        try:
+            cells = next(csv.reader(texts(), delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            again.extendleft(reversed(taken[1:]))
+            position = f"{name}#{number}"
+            yield SetAside(position, position, "malformed", detail=one_line(error))
+            continue
+        if cells:
+            yield number, cells
 
 
 def _document(card: Card, name: str, stream: IO[bytes], items: str | None) -> Raws:
@@ -177,10 +238,13 @@ def _document(card: Card, name: str, stream: IO[bytes], items: str | None) -> Ra
     if len(content) > MAX_DOCUMENT:
         raise UserError(f"{card.path}: file {name!r}: a JSON document of more than {MAX_DOCUMENT >> 30} GB: store its rows as JSON lines")
     try:
-        document = json.loads(content)
+        document = _parsed(content.decode(json.detect_encoding(content), "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{card.path}: file {name!r} is not JSON: {error}") from None
-    rows = document if items is None else jmespath.search(items, document)
+    try:
+        rows = document if items is None else jmespath.search(items, document)
+    except UNFORESEEN:
+        rows = None
     if not isinstance(rows, list):
         where = f"has no list {items!r}" if items else "is not a list; name it with `items`"
         raise UserError(f"{card.path}: file {name!r}: the document {where}")
@@ -190,11 +254,40 @@ def _document(card: Card, name: str, stream: IO[bytes], items: str | None) -> Ra
         yield Raw(position, row) if isinstance(row, dict) else SetAside(position, position, "malformed", detail="no JSON object")
 
 
-def _lines(name: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes | SetAside]]:
+def _parsed(document: str) -> Any:
+    """A JSON document. Of what Python does not read, it has null for what is nested too deeply, and infinity for numbers of 4300 digits."""
+    try:
+        return json.loads(document)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        return json.loads(_without_deep_nesting(document), parse_int=lambda digits: int(digits) if len(digits) < 1000 else float(digits))
+
+
+def _without_deep_nesting(document: str) -> str:
+    """`document` with null for the lists and objects that are inside `MAX_NESTING` others."""
+    kept: list[str] = []
+    depth = end = 0
+    for match in _STRING_OR_BRACKET.finditer(document):
+        if match[0] in "[{":
+            depth += 1
+            if depth == MAX_NESTING + 1:
+                kept.append(document[end : match.start()])
+        elif match[0] in "]}":
+            depth -= 1
+            if depth == MAX_NESTING:
+                kept.append("null")
+                end = match.end()
+    return "".join([*kept, document[end:]])
+
+
+def _lines(name: str, stream: IO[bytes]) -> Iterator[_Line]:
     """The lines of a stream with their numbers, from 1; one that is too long is passed over."""
     number = 0
     while line := stream.readline(MAX_RECORD + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if len(line) <= MAX_RECORD or line.endswith(b"\n"):
             yield number, line
             continue
@@ -203,6 +296,11 @@ def _lines(name: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes | SetAside
             size += len(line)
         position = f"{name}#{number}"
         yield number, SetAside(position, position, "record_too_large", detail=f"{size} bytes; {MAX_RECORD} are read")
+
+
+def _decoded(line: bytes) -> str:
+    """The text of a line; bytes that are no UTF-8 become lone surrogates, by which the row is set aside."""
+    return line.decode("utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager

@@ -42,4 +42,14 @@ class SetAside:
     detail: str | None = None
 
 
+def encodable(*texts: str | None) -> bool:
+    """Whether texts can be written as UTF-8: they hold no bytes that are none, and no half of a surrogate pair."""
+    try:
+        for text in texts:
+            (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 Rows = Iterator[Pair | SetAside]

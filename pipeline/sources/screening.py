@@ -14,6 +14,7 @@ from parallel_qa.pipeline.sources.cleaning import broken, clean, faults
 from parallel_qa.pipeline.sources.english import foreign
 from parallel_qa.pipeline.sources.evaluation import Evaluation
 from parallel_qa.pipeline.sources.forms import comparable, words_and_symbols
+from parallel_qa.pipeline.sources.records import encodable
 from parallel_qa.pipeline.sources.words import words
 
 TEXT_COLUMNS = [(name, pa.string()) for name in ("title", "text", "title_form", "form", "key")]
@@ -73,15 +74,7 @@ class Screening:
             array = pa.array(texts, pa.string())
             encoding = pa.nulls(len(texts), pa.string())
         except UnicodeEncodeError:  # lone surrogates, or bytes that are no UTF-8
-            sound = [_encodable(text) for text in texts]
+            sound = [encodable(text) for text in texts]
             array = pa.array([text if fine else "" for text, fine in zip(texts, sound, strict=True)], pa.string())
             encoding = pa.array([None if fine else "broken_encoding" for fine in sound], pa.string())
         return clean(array, self.changed), pc.coalesce(encoding, broken(array))
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -132,6 +132,23 @@ def test_of_texts_with_one_id_the_first_counts(project: Project) -> None:
     assert (pair.query, pair.passage, pair.negatives) == ("Which?", "First.", (Passage("", "Wrong.", "b"),))
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_many_texts_with_one_id_the_first_in_the_file_counts_and_the_order_is_that_of_the_links(project: Project, step: int) -> None:
+    """More texts than one thread of the database takes at a time, in one order and in the other."""
+    numbers = range(150_000)[::step]
+    passages = [[str(number % 5), f"Passage {number}."] for number in numbers]
+    queries = [[str(number % 7), f"Query {number}?"] for number in numbers[:1000]]
+    links = [[str(number % 7), str(number % 5), str((number + 1) % 5)] for number in numbers[:1000]]
+    card = triples(project, queries, passages, links)
+    query_texts, passage_texts = dict(reversed(queries)), dict(reversed(passages))
+    negatives = {(query, passage): negative for query, passage, negative in links}
+    expected = [
+        (query_texts[query], passage_texts[passage], (Passage("", passage_texts[negative], negative),))
+        for (query, passage), negative in negatives.items()
+    ]
+    assert [(row.query, row.passage, row.negatives) for row in read_rows(card) if isinstance(row, Pair)] == expected
+
+
 KEYS = st.sampled_from("abcdef")
 
 
