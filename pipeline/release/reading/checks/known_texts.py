@@ -40,6 +40,7 @@ class KnownTexts:
         """By language: rows of what was rejected."""
         self.rejected_unread: set[str] = set()
         """Languages of which a shard of that could not be read."""
+        self._skipped = 0
         self._hashes: list[Hashes] = []
         self._sources: list[NDArray[np.int16]] = []
         self._bits: list[Integers] = []
@@ -48,8 +49,13 @@ class KnownTexts:
 
     @property
     def total(self) -> int:
-        """Rows so far."""
-        return sum(map(len, self._hashes)) if self._hashes else len(self.hashes)
+        """Rows so far, with those that were skipped."""
+        return self._skipped + (sum(map(len, self._hashes)) if self._hashes else len(self.hashes))
+
+    def skip(self, rows: int) -> None:
+        """The next block could not be read in English; it is said to have so many rows."""
+        self.complete = False
+        self._skipped += rows
 
     def add(self, hashes: Hashes, sources: NDArray[np.int16]) -> None:
         """The next block, in English."""

@@ -18,6 +18,7 @@ import pytest
 
 from benchmarks import resealing
 from benchmarks.resealing import change_manifest
+from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.release.layout.manifest import SCHEMA, json_schema
@@ -339,3 +340,237 @@ def test_a_damaged_shard_of_pairs_says_nothing_about_queries(blocks: Path) -> No
     name = f"pairs/{full(blocks, 'pairs')[0]:05d}.parquet"
     (blocks / name).write_bytes(b"")
     assert not any("than its pairs say" in fault for fault in found(blocks))
+
+
+def edited(table: pa.Table, row: int, **values: Any) -> pa.Table:
+    rows = table.to_pylist()
+    rows[row] |= values
+    return pa.Table.from_pylist(rows, table.schema)
+
+
+def kept_row(table: pa.Table) -> int:
+    return int(table["text"].is_valid().to_pylist().index(True))
+
+
+def test_rotated_translations_are_found_by_the_checksum_of_rows_alone(release: Path) -> None:
+    expected = []
+    for code in LANGUAGES[1:]:
+        name = f"queries/{code}/00000.parquet"
+        table = resealing.read(release, name)
+        texts = table["text"].drop_null().to_pylist()
+        texts = texts[1:] + texts[:1]
+        rotated = with_column(table, "text", [texts.pop(0) if there else None for there in table["text"].is_valid().to_pylist()])
+        resealing.rewrite(release, {name: rotated}, digest=False)
+        expected.append(f"{name}: the checksum of its rows is not that of the manifest")
+    assert found(release) == expected
+    for code in LANGUAGES[1:]:
+        name = f"queries/{code}/00000.parquet"
+        rewrite(release, name, resealing.read(release, name))
+    assert found(release) == []  # who knows the checksum makes it fit: it is no signature
+
+
+def test_the_id_of_an_english_text_is_computed_again(release: Path) -> None:
+    table = resealing.read(release, ENGLISH)
+    rewrite(release, ENGLISH, edited(table, 3, text="Another question?"))
+    assert found(release) == [f"{ENGLISH}, row 3: its id is not that of its text"]
+    name = "passages/eng_Latn/00000.parquet"
+    rewrite(release, ENGLISH, table)
+    rewrite(release, name, edited(resealing.read(release, name), 0, title="Another title"))
+    assert f"{name}, row 0: its id is not that of its text" in found(release)
+
+
+def test_an_id_that_is_none_is_found(release: Path) -> None:
+    rewrite(release, ENGLISH, edited(resealing.read(release, ENGLISH), 0, id="zz"))
+    assert f"{ENGLISH}: has ids that are not sixteen hexadecimal digits" in found(release)
+
+
+@pytest.mark.parametrize(("column", "value"), [("language", 0.0), ("chrf", 0.0), ("faults", 1), ("numbers", 0.5)])
+def test_a_score_by_which_a_text_would_be_rejected_is_found(release: Path, column: str, value: float) -> None:
+    table = resealing.read(release, GERMAN)
+    row = kept_row(table)
+    low = {"chrf": {"chrf": value, "token_sort": value}}.get(column, {column: value})
+    rewrite(release, GERMAN, edited(table, row, **low))
+    assert found(release) == [
+        f"{GERMAN}, row {row}: its reason, or that it has none, is not what its scores say by the thresholds of the manifest"
+    ]
+
+
+def test_a_rejected_text_whose_scores_would_keep_it_is_found(release: Path) -> None:
+    name = "rejected/deu_Latn/queries/00000.parquet"
+    table, fallen = resealing.read(release, GERMAN), resealing.read(release, name)
+    row = fallen["row"][0].as_py()
+    nothing = dict.fromkeys(schema.SCORES.names) | {"faults": 0}
+    rewrite(release, GERMAN, edited(table, row, **nothing))
+    assert any(fault.startswith(f"{name}, row 0: has another ") for fault in found(release))
+    rewrite(release, name, edited(fallen, 0, **nothing))
+    what = "is not what its scores say by the thresholds of the manifest"
+    assert found(release) == [
+        f"{GERMAN}, row {row}: its reason, or that it has none, {what}",
+        f"{name}, row 0: its reasons are not those that its scores say by the thresholds of the manifest",
+    ]
+
+
+def test_a_title_without_a_text_and_a_title_that_english_has_not_are_found(release: Path) -> None:
+    name = "passages/deu_Latn/00000.parquet"
+    table = resealing.read(release, name)
+    gone = table["text"].is_null().to_pylist().index(True)
+    rewrite(release, name, edited(table, gone, title="Ein Titel"))
+    assert f"{name}, row {gone}: has a title without a text, or a text without a title" in found(release)
+
+
+def test_an_english_row_with_a_score_or_a_reason_is_found(release: Path) -> None:
+    rewrite(release, ENGLISH, edited(resealing.read(release, ENGLISH), 1, chrf=3.0, reject_reason="names"))
+    faults = found(release)
+    assert f"{ENGLISH}, row 1: is English and has a value in chrf" in faults
+    assert f"{ENGLISH}, row 1: is rejected, and nothing English is" in faults
+
+
+def test_negatives_that_are_positives_and_negatives_twice_are_found(release: Path) -> None:
+    table = resealing.read(release, PAIRS)
+    positive, other = table["passage_row"][0].as_py(), (table["passage_row"][0].as_py() + 1) % 3
+    rewrite(release, PAIRS, edited(table, 0, negative_rows=[positive]))
+    assert found(release) == [f"{PAIRS}, row 0: has a negative that is a positive of its query"]
+    rewrite(release, PAIRS, edited(table, 0, negative_rows=[other, other]))
+    assert found(release) == [f"{PAIRS}, row 0: has a negative twice"]
+
+
+def test_a_negative_that_another_pair_of_the_query_has_as_its_positive_is_found(release: Path) -> None:
+    table = resealing.read(release, PAIRS)
+    one, other = table.to_pylist()[:2]
+    rewrite(release, PAIRS, edited(edited(table, 1, query_row=one["query_row"]), 0, negative_rows=[other["passage_row"]]))
+    assert f"{PAIRS}, row 0: has a negative that is a positive of its query" in found(release)
+
+
+def test_a_lost_answer_that_is_no_longer_one_is_found(release: Path) -> None:
+    table = resealing.read(release, PAIRS)
+    bits, scores = table["passage_langs"].to_pylist(), table["answer_scores"].to_pylist()
+    row = next(row for row, there in enumerate(bits) if there & 2 and scores[row])
+    rewrite(release, PAIRS, edited(table, row, answer_scores=[0.0, *scores[row][1:]]))
+    assert f"{PAIRS}, row {row}: passage_langs is not where the passage survived with the answer" in found(release)
+    rewrite(release, PAIRS, edited(table, row, answer_scores=scores[row][1:]))
+    assert f"{PAIRS}, row {row}: has not one score of its answer for each language" in found(release)
+
+
+def test_null_where_a_pair_has_to_say_something_is_found(release: Path) -> None:
+    rewrite(release, PAIRS, edited(resealing.read(release, PAIRS), 4, query_row=None))
+    what = "has no value in one of query_row, passage_row, negative_rows, source, query_langs, passage_langs"
+    assert found(release) == [f"{PAIRS}, row 4: {what}"]
+
+
+@pytest.mark.parametrize(
+    ("part", "than"), [("release", "manifest"), ("model", "manifest"), ("sources", "manifest"), ("table", "place"), ("language", "place")]
+)
+def test_metadata_of_another_release_or_place_are_found(release: Path, part: str, than: str) -> None:
+    table = resealing.read(release, GERMAN)
+    about = json.loads(table.schema.metadata[b"parallel-qa"]) | {part: "another"}
+    rewrite(release, GERMAN, table.replace_schema_metadata({"parallel-qa": json.dumps(about)}))
+    assert found(release) == [f"{GERMAN}: its metadata have another {part} than {'the' if than == 'manifest' else 'its'} {than}"]
+
+
+def test_files_without_metadata_and_with_what_is_no_json_are_found(release: Path) -> None:
+    for metadata in ({}, {"parallel-qa": "["}, {"parallel-qa": "[]"}):
+        rewrite(release, GERMAN, resealing.read(release, GERMAN).replace_schema_metadata(metadata))
+        assert found(release) == [
+            f"{GERMAN}: its metadata have another {part} than {'its place' if part in ('language', 'table') else 'the manifest'}"
+            for part in ("language", "model", "release", "sources", "statement", "table")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        (
+            lambda m: m["licences"].update(non_commercial=["model sample"]),
+            ["manifest.json: licences.non_commercial is ['model sample'], and by its parts []"],
+        ),
+        (lambda m: m.update(licence="MIT"), ["manifest.json: licence is 'MIT', and by its parts 'Apache-2.0 AND CC0-1.0'"]),
+        (
+            lambda m: m["sources"]["questions"].update(licence="MIT"),
+            [
+                "manifest.json: licences.parts is {'model sample': 'Apache-2.0', 'source questions': 'CC0-1.0'}, and by the rest of the "
+                "manifest {'source questions': 'MIT', 'model sample': 'Apache-2.0'}"
+            ],
+        ),
+        (
+            lambda m: m["model"].update(name="other"),
+            [
+                "manifest.json: settings.translation.model is 'sample', and by the rest of the manifest 'other'",
+                "manifest.json: licences.parts is {'model sample': 'Apache-2.0', 'source questions': 'CC0-1.0'}, and by the rest of the "
+                "manifest {'source questions': 'CC0-1.0', 'model other': 'Apache-2.0'}",
+            ],
+        ),
+        (
+            lambda m: m.update(version="other-00000000"),
+            ["manifest.json: version is not the name of the settings with a fingerprint of eight hexadecimal digits"],
+        ),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_found(release: Path, change: Callable[[dict[str, Any]], None], faults: list[str]) -> None:
+    change_manifest(release, change)
+    assert [fault for fault in found(release) if fault.startswith("manifest.json")] == faults
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("license_name: Apache-2.0 AND CC0-1.0", "license_name: MIT", "its front matter has another licence than the manifest"),
+        ("- de\n", "- fr\n", "its front matter has other languages than the manifest"),
+        ("---\n", "", "has no front matter"),
+    ],
+)
+def test_a_card_that_says_something_else_is_found(release: Path, old: str, new: str, what: str) -> None:
+    content = (release / "README.md").read_text(encoding="utf-8").replace(old, new).encode()
+    (release / "README.md").write_bytes(content)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    change_manifest(release, lambda manifest: manifest["files"].update({"README.md": facts}))
+    assert found(release) == [f"README.md: {what}"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("license", "MIT", "has another licence than the manifest"),
+        ("inLanguage", ["en"], "has other languages than the manifest"),
+        ("version", "1", "has another version than the manifest"),
+    ],
+)
+def test_metadata_for_machines_that_say_something_else_are_found(release: Path, field: str, value: Any, what: str) -> None:
+    content = json_bytes(json.loads((release / "croissant.json").read_bytes()) | {field: value})
+    (release / "croissant.json").write_bytes(content)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    change_manifest(release, lambda manifest: manifest["files"].update({"croissant.json": facts}))
+    assert found(release) == [f"croissant.json: {what}"]
+
+
+def test_a_file_with_more_rows_than_bytes_is_not_read(release: Path) -> None:
+    table = resealing.read(release, PAIRS)
+    rows = pa.table({field.name: pa.nulls(4_000_000, field.type) for field in table.schema}, schema=table.schema)
+    rewrite(release, PAIRS, rows)
+    size = (release / PAIRS).stat().st_size
+    assert found(release) == [f"{PAIRS}: has 4000000 rows in {size} bytes, which is no table of a release"]
+
+
+def test_another_number_of_blocks_than_the_texts_make_is_found(blocks: Path) -> None:
+    change_manifest(blocks, lambda manifest: manifest["settings"]["release"].update(shard_bytes=10**6))
+    count = len(shards(blocks, "pairs"))
+    assert f"manifest.json: blocks is {count}, and by settings.release.shard_bytes its texts make 1" in found(blocks)
+
+
+def test_a_damaged_english_shard_leaves_what_depends_on_it_unjudged(blocks: Path) -> None:
+    name = f"queries/eng_Latn/{full(blocks, 'queries/eng_Latn')[0]:05d}.parquet"
+    size = (blocks / name).stat().st_size
+    (blocks / name).write_bytes(b"")
+    assert found(blocks) == [f"{name}: has 0 bytes, and {size} in the manifest"]
+
+
+def test_a_damaged_shard_of_one_language_leaves_the_others_judged(blocks: Path) -> None:
+    name = f"queries/deu_Latn/{full(blocks, 'queries/eng_Latn')[0]:05d}.parquet"
+    size = (blocks / name).stat().st_size
+    (blocks / name).write_bytes(b"")
+    assert found(blocks) == [f"{name}: has 0 bytes, and {size} in the manifest"]
+    pairs = shards(blocks, "pairs")
+    number = full(blocks, "pairs")[0]
+    file = f"pairs/{number:05d}.parquet"
+    bits = [pairs[number]["query_langs"][0].as_py() ^ 4, *pairs[number]["query_langs"].to_pylist()[1:]]
+    rewrite(blocks, file, with_column(resealing.read(blocks, file), "query_langs", bits))
+    assert f"{file}, row 0: query_langs is not what survived in queries" in found(blocks)
