@@ -47,11 +47,11 @@ class Screening:
 
     def screen(self, texts: Sequence[tuple[str, str, str]], kind: str) -> ScreenedTexts:
         """Clean and judge a batch of (title, text, the source's own id) of a `kind`, "query" or "passage"."""
-        titles, _ = self.clean([title.replace("_", " ") for title, _, _ in texts])
+        titles, faulty_titles = self.clean([title.replace("_", " ") for title, _, _ in texts])
         values, faulty = self.clean([text for _, text, _ in texts])
         plain = comparable(values)
         split = words(plain)
-        reasons = pc.coalesce(faulty, faults(values, kind, self._cleaning)).to_pylist()
+        reasons = pc.coalesce(faulty, faulty_titles, faults(values, kind, self._cleaning)).to_pylist()
         details: dict[int, str] = {}
         if self._cleaning.language:
             for place, wrong in enumerate(foreign(values, split)):

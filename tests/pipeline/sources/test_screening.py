@@ -34,3 +34,17 @@ def test_texts_are_cleaned_and_those_that_cannot_be_used_say_why(project: Projec
 def test_language_is_judged_where_it_is_asked_for(project: Project) -> None:
     screening = Screening(CleaningSettings(language=False), known(project))
     assert screening.screen([("", SALT, "")], "passage").reasons == [None]
+
+
+def test_a_title_that_is_damaged_beyond_cleaning_is_a_reason(project: Project) -> None:
+    screening = Screening(CleaningSettings(), known(project))
+    texts = [(title, "Salt is white.", "") for title in ("a \0 title", "a \ufffd title", "\udcff", "A title", "")]
+    assert screening.screen(texts, "passage").reasons == ["nul", "replacement_character", "broken_encoding", None, None]
+
+
+def test_symbols_hide_no_evaluation_text(project: Project) -> None:
+    project.source("known", [article("Tea costs $5 there.", ("Is tea at $5 better than C#?", "Tea"))])
+    screening = Screening(CleaningSettings(), evaluation_of(project.settings(evaluation=["./known.md"])))
+    leaks = ["Is tea at 5% better than C++?", "Is tea at -5 better than “C”", "is tea, at 5 better than c*"]
+    assert screening.screen([("", text, "") for text in leaks], "query").reasons == ["evaluation_query"] * 3
+    assert screening.screen([("", "Tea: costs 5 there +", "")], "passage").reasons == ["evaluation_passage"]
