@@ -23,7 +23,7 @@ from parallel_qa.pipeline.sources.pins import PINS, read_pins, shipped
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 
-JOIN_VERSION = 2
+JOIN_VERSION = 3
 """Raise it when `joined.py` or `imported.py` makes something else of the same three tables."""
 _NOT_READ = {"title", "role", "languages", "size", "licence", "licence_terms", "homepage", "citation"}
 
