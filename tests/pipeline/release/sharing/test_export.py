@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,21 @@ def test_lines_are_json_in_utf8(mined: Store, tmp_path: Path) -> None:
         content = (tmp_path / "export" / name).read_bytes()
         assert content.endswith(b"\n") and b"\\u" not in content
         assert all(json.loads(line) for line in content.decode().split("\n")[:-1])
+
+
+def test_an_export_needs_neither_the_pipeline_nor_the_libraries_that_it_is_for() -> None:
+    program = "import sys, parallel_qa.pipeline.release.sharing.export; print(*{name.split('.')[0] for name in sys.modules})"
+    imported = set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+    assert not imported & {
+        "torch",
+        "datasets",
+        "transformers",
+        "huggingface_hub",
+        "prefect",
+        "duckdb",
+        "ctranslate2",
+        "sentence_transformers",
+    }
 
 
 @pytest.mark.parametrize(
