@@ -38,7 +38,7 @@ from benchmarks.measuring import run_alone
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.filters import policy
 from parallel_qa.pipeline.filters.checks.scores import compare, measure
-from parallel_qa.pipeline.filters.review.calibrate import changed_settings, propose_thresholds
+from parallel_qa.pipeline.filters.review.calibrate import Part, changed_settings, propose_thresholds
 from parallel_qa.pipeline.filters.review.samples import ScoredSample, concatenate
 from parallel_qa.pipeline.identification import language_scores
 from parallel_qa.pipeline.languages import LANGUAGES, Language
@@ -287,7 +287,7 @@ def measure_round_trips(data: Data) -> dict[str, dict[str, float]]:
     lines = data.round_trips()
     first, second = (_Scored(lines.half(start)) for start in (0, 1))
     chosen_on = concatenate([ScoredSample(first.table(tag), _english(first.lines.english)) for tag in lines.outputs])
-    thresholds = propose_thresholds(chosen_on, Thresholds(), KEEP)
+    thresholds = propose_thresholds([Part(chosen_on)], Thresholds(), KEEP)
     print(f"thresholds chosen on one half: {changed_settings(Thresholds(), thresholds)}")
     total: dict[str, Count] = defaultdict(Count)
     for tag, backs in second.lines.backs.items():

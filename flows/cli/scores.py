@@ -67,13 +67,11 @@ def calibrate(
     from parallel_qa.pipeline.store import Store
 
     plan = Plan(load_settings(profile), Store(store, writable=False))
-    judged = load_verdicts(verdicts) if verdicts else None
-    proposal = propose_filters(plan.settings.filters, plan.scored_shards, plan.store, keep, judged, per_language, per_kind)
+    given = load_verdicts(verdicts) if verdicts else None
+    proposal = propose_filters(plan.settings.filters, plan.scored_shards, plan.store, keep, given, per_language, per_kind)
     out.print(proposal.to_yaml(), markup=False, highlight=False, end="")
-    noun = "texts judged good" if verdicts else "texts"
-    err.print(f"From {proposal.rows:,} texts. Kept of {noun}: {proposal.kept_before:.1%} before, {proposal.kept_after:.1%} with these.")
-    if proposal.bad_before is not None and proposal.bad_after is not None:
-        err.print(f"Kept of texts judged bad: {proposal.bad_before:.1%} before, {proposal.bad_after:.1%} with these.")
+    for line in proposal.summary():
+        print_line(line, err)
 
 
 @app.command()
@@ -81,7 +79,9 @@ def report(
     profile: ProfileArgument,
     store: StoreOption,
     output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
-    rows: Annotated[int, typer.Option(help="Texts to show of each source and table, and of each reason.", min=1)] = 100,
+    rows: Annotated[
+        int, typer.Option(help="Texts to show: at random of each language, of each source and table, and of each reason.", min=1)
+    ] = 100,
 ) -> None:
     """Write one HTML page about a run that was filtered: counts, scores, what was rejected and what was kept."""
     from parallel_qa.pipeline import pages

@@ -6,7 +6,8 @@ Everything that comes from texts goes into the page as JSON and is shown as text
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from parallel_qa.pipeline import pages
 from parallel_qa.pipeline.filters import policy
 from parallel_qa.pipeline.filters.filter import ScoredShard
 from parallel_qa.pipeline.filters.policy import Reasons, Rejections
+from parallel_qa.pipeline.filters.review.drawing import Key, allocate, random_numbers
 from parallel_qa.pipeline.filters.review.samples import ScoredSample, read_sample
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.settings import Settings, Thresholds
@@ -39,7 +41,6 @@ _RANGES = {
     "numbers": (0.0, 1.0),
     "names": (0.0, 1.0),
     "log_probability": (-4.0, 0.0),
-    "answers": (0.0, 100.0),
     "round_trip": (0.0, 100.0),
     "chrf": (0.0, 100.0),
     "token_sort": (0.0, 100.0),
@@ -53,8 +54,8 @@ _RANGES = {
 def report_page(settings: Settings, shards: Sequence[ScoredShard], store: Store, rows: int = 100) -> str:
     """The report of a run as HTML; `shards` are all that it filtered.
 
-    It shows `rows` texts of each source and table in all languages side by side, and as many rejected ones of each language and
-    reason, always the same ones.
+    It shows about `rows` texts of each language drawn at random, to be judged; as many rejected ones of each language and reason;
+    and as many of each source and table in all languages side by side. They are always the same ones.
     """
     gathered = _Gathered(settings, rows)
     for shard in shards:
@@ -66,8 +67,10 @@ def report_page(settings: Settings, shards: Sequence[ScoredShard], store: Store,
             for code, language in ((code, LANGUAGES.find(code)) for code in settings.languages)
         ],
         "reasons": policy.REASONS,
-        "texts": gathered.texts(),
+        "random": gathered.random_texts(),
+        "drawn_from": gathered.drawn_from(),
         "rejected": gathered.rejected_texts(),
+        "texts": gathered.texts(),
     }
     return pages.render(
         "parallel_qa.pipeline.filters.review",
@@ -98,6 +101,8 @@ class _Gathered:
         self._histograms: dict[tuple[str, str], NDArray[np.int64]] = {}
         self._side_by_side: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
         self._rejected: dict[tuple[str, str], list[_RankedText]] = defaultdict(list)
+        self._random: dict[Key, list[_RankedText]] = defaultdict(list)
+        self._texts: Counter[Key] = Counter()
         self._shards = 0
 
     def add(self, shard: ScoredShard, sample: ScoredSample) -> None:
@@ -111,9 +116,22 @@ class _Gathered:
             histogram = self._histograms.get((name, shard.language), np.zeros(_BINS, np.int64))
             self._histograms[name, shard.language] = histogram + counts
         numbers = np.array([xxhash.xxh3_64_intdigest(text_id.encode()) for text_id in sample.scored["id"].to_pylist()], dtype=np.uint64)
+        self._draw(shard, sample, rejections)
         self._choose_shown(shard, sample, rejections, numbers)
         self._choose_rejected(shard, sample, rejections, reasons, numbers)
         self._shards += 1
+
+    def _draw(self, shard: ScoredShard, sample: ScoredSample, rejections: Rejections) -> None:
+        """Texts by chance, whatever the checks say of them; those that the source does not have in the language are none."""
+        present = np.flatnonzero(sample.scored["text"].is_valid().to_numpy())
+        self._texts[shard.key] += len(present)
+        numbers = random_numbers(sample.scored["id"].take(pa.array(present)).to_pylist(), shard.language, seed=0)
+        lowest = np.argsort(numbers, kind="stable")[: self._most]
+        rows = present[lowest].tolist()
+        for number, row, text in zip(numbers[lowest].tolist(), rows, _page_texts(shard, sample, rejections, rows), strict=True):
+            shown = {"source": shard.source, "language": shard.language, **text}
+            self._random[shard.key].append(_RankedText(number, (self._shards, row), shown))
+        self._random[shard.key] = heapq.nsmallest(self._most, self._random[shard.key])
 
     def _choose_shown(self, shard: ScoredShard, sample: ScoredSample, rejections: Rejections, numbers: NDArray[np.uint64]) -> None:
         """The same texts in every language, as they are chosen by their ids."""
@@ -197,6 +215,30 @@ class _Gathered:
         kept = [entry for entry in every if any(not other["reasons"] for other in entry["in"].values())]
         ordered = sorted(kept, key=lambda entry: (entry["number"], entry["source"], entry["table"]))
         return [{name: value for name, value in entry.items() if name != "number"} for entry in ordered]
+
+    def random_texts(self) -> list[dict[str, Any]]:
+        """Texts of each language drawn at random, of its sources and tables in proportion to the square root of their size.
+
+        However many of them are judged from the first on, they are spread over sources and tables in that way, and chosen by
+        chance in each.
+        """
+        return [text for code in self._settings.languages for text in self._random_texts_of(code)]
+
+    def _random_texts_of(self, code: str) -> list[dict[str, Any]]:
+        keys = [key for key in sorted(self._random) if key[1] == code]
+        sizes = [self._texts[key] for key in keys]
+        places = []
+        for key, count in zip(keys, allocate(self._most, sizes, [math.sqrt(size) for size in sizes]), strict=True):
+            places += [((rank + 0.5) / count, key, chosen.text) for rank, chosen in enumerate(self._random[key][:count])]
+        return [text for _, _, text in sorted(places, key=lambda place: place[:2])]
+
+    def drawn_from(self) -> list[dict[str, Any]]:
+        """How many texts those drawn at random are from, by source, language and table."""
+        return [
+            {"source": source, "language": code, "table": table, "texts": texts}
+            for (source, code, table), texts in sorted(self._texts.items())
+            if texts
+        ]
 
     def rejected_texts(self) -> list[dict[str, Any]]:
         """Rejected texts, by language and reason; the worst first."""

@@ -1,4 +1,4 @@
-"""Scored texts to look at, with their English and what a person thinks of them."""
+"""Scored texts to look at, with their English, what a person thinks of them, and how many texts of the run each stands for."""
 
 from __future__ import annotations
 
@@ -22,16 +22,25 @@ class ScoredSample:
     english: pa.Table
     good: NDArray[np.bool_] | None = None
     """Which rows are good; all where None."""
+    weights: NDArray[np.float64] | None = None
+    """How many texts of the run each row stands for: 0 for one that was not drawn at random; 1 for all where None."""
 
     def take(self, rows: NDArray[np.bool_]) -> ScoredSample:
         """The rows that `rows` picks."""
         mask = pa.array(rows)
-        return ScoredSample(self.scored.filter(mask), self.english.filter(mask), None if self.good is None else self.good[rows])
+        good = None if self.good is None else self.good[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        return ScoredSample(self.scored.filter(mask), self.english.filter(mask), good, weights)
 
     @property
     def is_good(self) -> NDArray[np.bool_]:
         """For each row whether it is good; it is where nobody was asked."""
         return np.ones(len(self.scored), dtype=bool) if self.good is None else self.good
+
+    @property
+    def row_weights(self) -> NDArray[np.float64]:
+        """For each row how many texts it stands for."""
+        return np.ones(len(self.scored)) if self.weights is None else self.weights
 
 
 def read_sample(shard: ScoredShard, store: Store) -> ScoredSample:
@@ -44,4 +53,5 @@ def concatenate(samples: Sequence[ScoredSample]) -> ScoredSample:
     judged = any(sample.good is not None for sample in samples)
     scored = pa.concat_tables([sample.scored.select(["text", *schema.SCORES.names]) for sample in samples])
     english = pa.concat_tables([sample.english.select(["text"]) for sample in samples])
-    return ScoredSample(scored, english, np.concatenate([sample.is_good for sample in samples]) if judged else None)
+    good = np.concatenate([sample.is_good for sample in samples]) if judged else None
+    return ScoredSample(scored, english, good, np.concatenate([sample.row_weights for sample in samples]))

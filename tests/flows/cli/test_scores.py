@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from parallel_qa.pipeline.planning.plan import Plan
+from parallel_qa.pipeline.settings import load_settings
+from parallel_qa.pipeline.store import Store
 from tests.command_line import CommandLine
 from tests.flows.cli.conftest import FinishedRun
 
@@ -34,7 +37,16 @@ def test_thresholds_are_proposed_from_scores_and_from_verdicts(finished: Finishe
     proposed = cli.run("calibrate", finished.profile, "--store", finished.store, "--keep", "0.5")
     assert proposed.stdout.startswith("filters:\n")
     assert proposed.stderr.startswith("From 4 texts. Kept of texts: ")
-    (tmp_path / "verdicts.json").write_text(json.dumps({"format": 1, "name": "test"}), encoding="utf-8")
-    refused = cli.run("calibrate", finished.profile, "--store", finished.store, "--verdicts", tmp_path / "verdicts.json")
+    apart = cli.run("calibrate", finished.profile, "--store", finished.store, "--per-language")
+    assert apart.stderr.splitlines()[1:] == [f"No exception for {code}: 2 texts, fewer than 20." for code in ("deu_Latn", "arb_Arab")]
+    file = tmp_path / "verdicts.json"
+    plan = Plan(load_settings(str(finished.profile)), Store(str(finished.store), writable=False))
+    shard = plan.scored_shards[0]
+    verdict = {"language": shard.language, "table": shard.table, "id": shard.read(plan.store)["id"][0].as_py(), "good": True}
+    file.write_text(json.dumps({"format": 3, "name": "test", "verdicts": [verdict | {"sample": "random"}]}), encoding="utf-8")
+    judged = cli.run("calibrate", finished.profile, "--store", finished.store, "--verdicts", file)
+    assert judged.returncode == 0 and "From 1 texts judged, 1 of them drawn at random." in judged.stderr.splitlines()
+    file.write_text(json.dumps({"format": 1, "name": "test"}), encoding="utf-8")
+    refused = cli.run("calibrate", finished.profile, "--store", finished.store, "--verdicts", file)
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"error: {tmp_path}/verdicts.json: ")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from playwright.sync_api import Page
 
+from parallel_qa.pipeline.filters.review.proposal import propose_filters
 from parallel_qa.pipeline.filters.review.report import report_page
-from parallel_qa.pipeline.filters.review.verdicts import load_verdicts
+from parallel_qa.pipeline.filters.review.verdicts import Verdict, Verdicts, load_verdicts
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.settings import Settings
@@ -101,6 +103,14 @@ def test_markup_in_a_text_is_shown_as_text(page: Page, project: Project, store: 
     assert any(bait in text for text in shown)
 
 
+def exported(page: Page, folder: Path) -> Verdicts:
+    with page.expect_download() as download:
+        page.click("#export")
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    return load_verdicts(file)
+
+
 def test_verdicts_are_kept_and_exported_for_calibrate(page: Page, sample_run: Run, tmp_path: Path) -> None:
     show(page, tmp_path, sample_run.settings, sample_run.store)
     first = page.locator("#kept-list article").first
@@ -113,15 +123,95 @@ def test_verdicts_are_kept_and_exported_for_calibrate(page: Page, sample_run: Ru
     page.reload()
     assert page.locator("#verdicts").inner_text() == "2"
     assert page.locator("#kept-list article").first.locator("button").nth(0).get_attribute("aria-pressed") == "true"
-    with page.expect_download() as download:
-        page.click("#export")
-    file = tmp_path / download.value.suggested_filename
-    download.value.save_as(file)
-    assert file.name == f"{sample_run.settings.name}-verdicts.json"
-    verdicts = load_verdicts(file)
-    assert sorted(verdicts.values()) == [False, True]
+    verdicts = exported(page, tmp_path)
+    assert (tmp_path / f"{sample_run.settings.name}-verdicts.json").is_file()
+    assert [verdict.good for verdict in verdicts.of_texts.values()] == [True, False]
+    assert not any(verdict.at_random for verdict in verdicts.of_texts.values())
     shown = {text["id"] for text in json.loads(page.locator("#content").inner_text())["texts"]}
-    assert {text_id for _, _, text_id in verdicts} <= shown
+    assert {text_id for _, _, text_id in verdicts.of_texts} <= shown
+    assert verdicts.drawn_from == {key: len(reasons) for key, reasons in reasons_by_table(sample_run).items()}
+
+
+def test_texts_at_random_are_of_all_texts_whatever_the_checks_say(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    """So many that all are shown: those that no language kept as well, which are not side by side."""
+    show(page, tmp_path, sample_run.settings, sample_run.store, rows=10_000)
+    content = json.loads(page.locator("#content").inner_text())
+    texts = [(text["source"], text["language"], text["table"]) for text in content["random"]]
+    assert Counter(texts) == Counter({key: len(reasons) for key, reasons in reasons_by_table(sample_run).items()})
+    rejected = {(text["language"], text["table"], text["id"]) for text in content["random"] if text["reasons"]}
+    assert rejected == {(text["language"], text["table"], text["id"]) for text in content["rejected"]}
+
+
+def test_texts_at_random_are_spread_over_languages_and_tables(sample_run: Run, page: Page, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store, rows=20)
+    content = json.loads(page.locator("#content").inner_text())
+    by_language = {code: [text for text in content["random"] if text["language"] == code] for code in sample_run.settings.languages}
+    assert all(20 <= len(texts) <= 22 for texts in by_language.values())
+    assert all({text["table"] for text in texts[:4]} == {"queries", "passages"} for texts in by_language.values())
+    assert len({tuple(text["id"] for text in texts) for texts in by_language.values()}) == 3  # in each language others
+    wide = report_page(sample_run.settings, scored_shards(sample_run), sample_run.store, 40)
+    assert all(text["id"] in wide for text in content["random"])
+
+
+def test_texts_at_random_are_judged_before_it_is_told_what_checks_say(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store, rows=10_000)
+    content = json.loads(page.locator("#content").inner_text())
+    code = next(
+        code for code in sample_run.settings.languages if any(text["reasons"] for text in content["random"] if text["language"] == code)
+    )
+    page.select_option("#random-language", code)
+    shown = [text for text in content["random"] if text["language"] == code]
+    place = next(place for place, text in enumerate(shown) if text["reasons"])
+    while page.locator("#random-list article").count() <= place:
+        page.locator("#random-list > button").click()
+    card = page.locator("#random-list article").nth(place)
+    assert shown[place]["id"] in card.locator("header").inner_text()
+    assert not card.locator(".why").is_visible() and not card.locator("details").is_visible()
+    assert page.locator("#random-list .rejected").count() == 0
+    card.locator("button.bad").click()
+    assert card.locator(".why").inner_text() == "rejected: " + ", ".join(shown[place]["reasons"])
+    assert card.locator("details").is_visible() and page.locator("#random-list .rejected").count() == 1
+    key = (code, shown[place]["table"], shown[place]["id"])
+    assert exported(page, tmp_path).of_texts == {key: Verdict(False, "questions", at_random=True)}
+
+
+def test_a_verdict_on_a_chosen_text_counts_as_such_until_chance_brings_it_up(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    show(page, tmp_path, sample_run.settings, sample_run.store, rows=10_000)
+    chosen = page.locator("#rejected-list article").first
+    chosen.locator("button.good").click()
+    ((key, verdict),) = exported(page, tmp_path).of_texts.items()
+    assert verdict == Verdict(True, "questions")
+    page.select_option("#random-language", key[0])
+    card = page.locator("#random-list article", has_text=key[2])
+    while not card.count():
+        page.locator("#random-list > button").click()
+    assert card.locator("button[aria-pressed=true]").count() == 0  # there it is yet to be judged
+    card.locator("button.good").click()
+    assert exported(page, tmp_path).of_texts == {key: Verdict(True, "questions", at_random=True)}
+    chosen.locator("button.bad").click()  # thought better of it
+    assert exported(page, tmp_path).of_texts == {key: Verdict(False, "questions", at_random=True)}
+    page.click("#clear")
+    assert page.locator("button[aria-pressed=true]").count() == 0 and page.locator("#random-list .rejected").count() == 0
+
+
+def test_verdicts_at_random_say_what_is_kept_of_the_run(page: Page, sample_run: Run, tmp_path: Path) -> None:
+    """By a person who agrees with the checks on all but the first text that is kept."""
+    show(page, tmp_path, sample_run.settings, sample_run.store, rows=40)
+    code = sample_run.settings.languages[0]
+    page.select_option("#random-language", code)
+    while page.locator("#random-list > button").count():
+        page.locator("#random-list > button").click()
+    texts = [text for text in json.loads(page.locator("#content").inner_text())["random"] if text["language"] == code]
+    first = next(place for place, text in enumerate(texts) if not text["reasons"])
+    for place, text in enumerate(texts):
+        good = not text["reasons"] and place != first
+        page.locator("#random-list article").nth(place).locator("button.good" if good else "button.bad").click()
+    verdicts = exported(page, tmp_path)
+    proposal = propose_filters(sample_run.settings.filters, scored_shards(sample_run), sample_run.store, 0.9, verdicts)
+    assert (proposal.judged, proposal.judged_at_random) == (len(texts), len(texts))
+    assert proposal.kept_good is not None and proposal.kept_good.before.value == 1.0 and proposal.kept_good.before.low < 1.0
+    assert proposal.kept_bad is not None and 0.0 < proposal.kept_bad.before.value < 1.0
+    assert proposal.kept_bad.after.value <= proposal.kept_bad.before.value
 
 
 def test_the_page_is_the_same_every_time_and_needs_nothing_beside_it(sample_run: Run) -> None:
