@@ -39,9 +39,10 @@ def assemble_texts(store: Store, unit: Unit) -> AssembledTexts:
     """
     packs = list(unit.inputs.values())
     back = _Sentences(store, unit, packs)
-    forward = _Sentences(store, unit, [pack.inputs["translated"] for pack in packs if pack.inputs])
+    forward = _Sentences(store, unit, [pack.inputs["translated"] for pack in packs if "translated" in pack.inputs])
     imported = store.read_file(unit.files["imported"]) if "imported" in unit.files else None
     space = LANGUAGES.find(unit.language).sentence_space
+    plain = " " if imported is None else space  # the gaps are those of the texts that were split
     result = AssembledTexts()
     for row, parts in enumerate(store.read_file(unit.files["segments"]).to_pylist()):
         title, gaps = parts["title"], parts["gaps"]
@@ -53,12 +54,12 @@ def assemble_texts(store: Store, unit: Unit) -> AssembledTexts:
             result.log_probabilities.append(None)
         else:
             text = join(forward.of_rows(parts["text"]), gaps, space)
-            result.titles.append("".join(forward.of_rows(title)))
+            result.titles.append("\n".join(forward.of_rows(title)))
             result.faults.append(sum(forward.faults[row] is not None for row in sentences))
             result.log_probabilities.append(min((score for row in sentences if (score := forward.scores[row]) is not None), default=None))
         checked = text is not None and not any(back.faults[row] == NOT_CHECKED.fault for row in sentences)
         result.texts.append(text)
-        result.backs.append(judged_text(*back.of_rows(title), join(back.of_rows(parts["text"]), gaps)) if checked else None)
+        result.backs.append(judged_text(*back.of_rows(title), join(back.of_rows(parts["text"]), gaps, plain=plain)) if checked else None)
     return result
 
 

@@ -118,8 +118,12 @@ def _files_of(store: Store, record: Record) -> list[tuple[FileRef, FileRef]]:
 
 
 def reuse_or_translate(memory: Memory, texts: Sequence[str], translate: Translate) -> list[Translation]:
-    """The translation of each text: from `memory` where it is known there, else by `translate`, each text once."""
+    """The translation of each text: from `memory` where a model gave it, else by `translate`, each text once.
+
+    Which texts need no model is not for earlier runs to say.
+    """
     known = memory.find(list(dict.fromkeys(texts)))
+    known = {text: found for text, found in known.items() if found.score is not None or found.text != text}
     new = [text for text in dict.fromkeys(texts) if text not in known]
     known |= dict(zip(new, translate(new), strict=True))
     return [known[text] for text in texts]

@@ -20,7 +20,7 @@ from parallel_qa.pipeline.tables import split_rows
 from parallel_qa.pipeline.translation.sentences import split
 from parallel_qa.pipeline.work import Unit, versions
 
-VERSION = 3
+VERSION = 4
 TEXTS = "texts/00000.parquet"
 SENTENCES = "sentences"
 
@@ -54,7 +54,7 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     segments: list[dict[str, list[int] | list[str]]] = []
     for text_id, title, text in zip(shard["id"].to_pylist(), titles, shard["text"].to_pylist(), strict=True):
         segmented = split(text or "", tag)
-        title_rows = [rows.setdefault(title, len(rows))] if title else []
+        title_rows = [rows.setdefault(line, len(rows)) for line in map(str.strip, (title or "").splitlines()) if line]
         text_rows = [rows.setdefault(sentence, len(rows)) for sentence in segmented.sentences]
         if is_checked(text_id, settings.translation.back_share):
             checked.update((*title_rows, *text_rows))

@@ -13,8 +13,22 @@ import sentencex
 
 # Marks that end a clause, then weaker ones, then white space; also those of other scripts, for the way back.
 _CUTS = [re.compile(pattern) for pattern in (r"[;:；：؛।](?!\S)\s*|[；：。]|\s[–—]\s", r"[,،](?=\s)\s*|[，、]", r"\s+")]
-# Addresses, and code: in backticks, calls, names with underscores or paths of names, braces and the like.
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\w+|`[^`]*`|[\w.]+\([^()]*\)|\w*_\w+|\w+(?:::|->|/)\w[\w/:.>-]*|<[^<>]*>")
+_ADDRESS = r"(?:https?://|www\.)\S+|(?<!\S)\S+@\S+\.\w+"
+# Of words that a slash joins: a root or drive before them, a file's name at their end, three or more in small letters.
+_PATH = (
+    r"(?<!\w)(?:[A-Za-z]:|~|\.{1,2})?[/\\][\w.]\S*"
+    r"|(?<![\w./-])[\w.-]+(?:/[\w.-]+)*/(?:[\w-]{2,}\.\w|[\w-]\.\w{2})[\w.-]*"
+    r"|(?<![\w./-])[a-z][a-z\d-]*(?:/[a-z\d-]+){2,}"
+)
+# Of words before brackets: a name with a dot or with a small letter first, but no ending as in "file(s)" and no phrase as its argument;
+# a letter of another; anything with arguments that no sentence has, or without.
+_CALL = (
+    r"(?:(?<![\w.])\w++(?:\.\w++)++|(?<!\w)(?!\w+\((?:e?s|ies)\))[a-z]\w*)(?!\([^\W\d_]+(?: [^\W\d_]+)+\))\((?:[^()]|\([^()]*\))*\)"
+    r"|(?<!\w)[A-Z]\((?![^()]*[^\W\d_]{2})[^()]*\)"
+    r"|(?<!\w)\w+\((?:[^()]*[=\"{}\[\];][^()]*)?\)"
+)
+_CODE = r"`[^`]*`|(?<!\w)\w*_\w+|(?<!\w)\w+(?:::|->)\w[\w/:.>-]*|<[/!]?\w[^<>]*>"
+_UNTRANSLATABLE = re.compile("|".join((_ADDRESS, _CALL, _PATH, _CODE)))
 
 
 @dataclass(frozen=True)
@@ -26,10 +40,11 @@ class Segmented:
 
 
 def split(text: str, tag: str = "en") -> Segmented:
-    """The sentences of a text in the language of the BCP-47 `tag`; `join` gives back exactly `text`."""
-    pieces = list(sentencex.segment(tag, text))
-    if "".join(pieces) != text:  # the library promises that they do
-        pieces = [text]
+    """The sentences of a text in the language of the BCP-47 `tag`; `join` gives back exactly `text`.
+
+    A line break ends a sentence, so that a heading, an item or a verse is one, with or without a mark.
+    """
+    pieces = [piece for line in text.splitlines(keepends=True) for piece in _pieces_of_line(line, tag)]
     sentences: list[str] = []
     gaps = [""]
     for piece in pieces:
@@ -44,11 +59,23 @@ def split(text: str, tag: str = "en") -> Segmented:
     return Segmented(tuple(sentences), tuple(gaps))
 
 
-def join(sentences: Sequence[str], gaps: Sequence[str], space: str = " ") -> str:
-    """Sentences and gaps as one text; `space` stands for a plain gap where a language writes another one."""
+def _pieces_of_line(line: str, tag: str) -> list[str]:
+    pieces = list(sentencex.segment(tag, line))
+    return pieces if "".join(pieces) == line else [line]  # the library promises that they do
+
+
+def join(sentences: Sequence[str], gaps: Sequence[str], space: str = " ", plain: str = " ") -> str:
+    """Sentences and gaps as one text.
+
+    `space` stands for the gap `plain` between two sentences, where a language writes another one there; but letters and marks of
+    ASCII, which some sentences are left in, have a space between them in any language.
+    """
     parts = [gaps[0]]
-    for sentence, gap in zip(sentences, gaps[1:], strict=True):
-        parts += [sentence, space if gap == " " else gap]
+    for number, sentence in enumerate(sentences, 1):
+        gap = gaps[number]
+        if gap == plain and number < len(sentences):
+            gap = space or (" " if sentence[-1:].isascii() and sentences[number][:1].isascii() else "")
+        parts += [sentence, gap]
     return "".join(parts)
 
 
@@ -71,5 +98,9 @@ def clauses(text: str, fits: Callable[[str], bool]) -> list[str]:
 
 
 def needs_model(sentence: str) -> bool:
-    """Whether there is anything to translate: not so in numbers, signs, addresses and code, which models make phrases of."""
-    return any(map(str.isalpha, _ADDRESS.sub("", sentence)))
+    """Whether there is anything to translate: not so in numbers, signs, addresses and code, which models make phrases of.
+
+    Words joined by a slash ("Yes/No") or by brackets ("Paris(France)") are language unless something marks them as code: a path by a
+    root, a drive, a file's name or three parts, a call by a name with a small letter or a dot, or by arguments that are no words.
+    """
+    return any(map(str.isalpha, _UNTRANSLATABLE.sub("", sentence)))

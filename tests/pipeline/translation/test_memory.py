@@ -77,6 +77,20 @@ def test_each_new_text_is_translated_once(store: Store) -> None:
     assert given == [["b", "c"]]
 
 
+def test_whether_a_text_needs_a_model_is_not_for_earlier_runs_to_say(store: Store) -> None:
+    memory = Memory(
+        store, [made_of(store, 0, ["Yes/No", "Aldo", "a"], [Translation("Yes/No"), Translation("Aldo", None, -0.5), Translation("A")])]
+    )
+    given: list[str] = []
+
+    def translated(texts: list[str]) -> list[Translation]:
+        given.extend(texts)
+        return [Translation("Ja/Nein", None, -0.5)]
+
+    assert [result.text for result in reuse_or_translate(memory, ["a", "Aldo", "Yes/No"], translated)] == ["A", "Aldo", "Ja/Nein"]
+    assert given == ["Yes/No"]
+
+
 RIVERS = [f"The river Aldo is {number} kilometres long." for number in range(100, 120)]
 
 

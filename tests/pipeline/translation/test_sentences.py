@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,33 @@ def test_sentences_of_a_paragraph() -> None:
     segmented = split("Dr. Ada lives here. Since when?\nSince 1642!")
     assert segmented.sentences == ("Dr. Ada lives here.", "Since when?", "Since 1642!")
     assert segmented.gaps == ("", " ", "\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences", "gaps"),
+    [
+        ("Salt\n\nIt is white.", ("Salt", "It is white."), ("", "\n\n", "")),
+        ("red\nblue \n\tgreen\n", ("red", "blue", "green"), ("", "\n", " \n\t", "\n")),
+        ("One line\r\nand another", ("One line", "and another"), ("", "\r\n", "")),
+        ("第一\n第二。第三", ("第一", "第二。", "第三"), ("", "\n", "", "")),
+    ],
+)
+def test_a_line_break_ends_a_sentence(text: str, sentences: tuple[str, ...], gaps: tuple[str, ...]) -> None:
+    segmented = split(text, "zh" if "第" in text else "en")
+    assert (segmented.sentences, segmented.gaps) == (sentences, gaps)
+
+
+@given(st.text() | prose.map("".join))
+def test_no_sentence_has_a_line_break(text: str) -> None:
+    assert all(len(sentence.splitlines()) == 1 for sentence in split(text).sentences)
+
+
+def test_a_language_with_spaces_gets_one_where_the_split_language_has_none() -> None:
+    assert join(["A.", "B.", "C."], ["", "", "\n", ""], plain="") == "A. B.\nC."
+
+
+def test_what_stays_in_ascii_keeps_its_space_in_a_language_without() -> None:
+    assert join(["甲。", "2.0.", "3.1 km", "乙"], ["", " ", " ", " ", ""], space="") == "甲。2.0. 3.1 km乙"
 
 
 def test_a_language_without_spaces_gets_none_between_sentences() -> None:
@@ -80,12 +108,28 @@ def test_clauses_are_cut_at_the_strongest_mark(text: str, parts: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["`x = y + 1`", "print(value)", "snake_case_name", "std::vector", "src/main/java", "<br>", "a@b.org", "3.14", "", "…"]
-)
+    "text",
+    ["`x = y + 1`", "print(value)", "snake_case_name", "std::vector", "src/main/java", "<br>", "a@b.org", "3.14", "", "…",
+     "f(x)", "P(A)", "print(len(x))", "foo.bar(baz)", "getName()", "Point(x=1)", "math.max(a, b)", "src/main.py", "C:/Users/x",
+     "C:\\Users\\x", "/usr/local/bin", "~/notes", "../a/b", "https://a.org/b_(c)"],
+)  # fmt: skip
 def test_code_numbers_and_addresses_need_no_model(text: str) -> None:
     assert not needs_model(text)
 
 
-@pytest.mark.parametrize("text", ["Call `x` twice.", "and/or is a phrase", "It costs 3 euros.", "He said (quietly) no."])
-def test_sentences_that_hold_some_do(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["Call `x` twice.", "and/or is a phrase", "It costs 3 euros.", "He said (quietly) no.", "Yes/No", "male/female", "Paris(France)",
+     "and/or", "km/h", "TCP/IP", "he/she (they)", "Yes/No.", "N/A", "file(s)", "a.m./p.m.", "U.S./Canada", "Positive/Negative/Neutral",
+     "NATO(North Atlantic Treaty Organization)", "mercury(the planet)", "C(arbon)", "巴黎(法国)", "ртуть(планета)", "是/否",
+     "a < b and c > d"],
+)  # fmt: skip
+def test_words_with_a_slash_or_brackets_are_language(text: str) -> None:
     assert needs_model(text)
+
+
+@pytest.mark.parametrize("part", ["a", "a/", "f(", "f(x ", "a.b.", "_", "<a ", "(a)", "`", "/"])
+def test_hostile_sentences_take_no_longer_than_others(part: str) -> None:
+    began = time.process_time()
+    needs_model(part * 5_000)
+    assert time.process_time() - began < 5
