@@ -29,6 +29,9 @@ from parallel_qa.pipeline.translation.packs import Pack
 from parallel_qa.pipeline.work import Unit
 
 VERSION = 2
+"""Of what a model makes of a sentence: what was translated by the same one is used again."""
+_ASKED_VERSION = 2
+"""Of which sentences a model is asked for: units of another one are made anew, from what is known and those sentences."""
 
 # What changes how fast a sentence is translated, but not how.
 _RESOURCES = {
@@ -64,7 +67,7 @@ def units(
     `repeated` is the unit of the sentences that the packs share. Sentences that a source has in that language itself are only
     translated back.
     """
-    same = {"language": code, "decoding": settings.translation.model_dump(exclude=_RESOURCES), "version": VERSION}
+    same = {"language": code, "decoding": settings.translation.model_dump(exclude=_RESOURCES), "version": VERSION, "asked": _ASKED_VERSION}
     helpers = {"repeated": repeated} if repeated else {}
     planned = []
     for pack in packs:
