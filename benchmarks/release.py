@@ -11,7 +11,6 @@ that of pyarrow writing the finished tables once more; `peak_mb`; `peak_mb_ratio
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import tempfile
@@ -25,17 +24,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from benchmarks.measuring import peak_mb, run_alone
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.licences import combine
 from parallel_qa.pipeline.progress import LogProgress
-from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST, sealed
+from parallel_qa.pipeline.release.layout.manifest import FORMAT
+from parallel_qa.pipeline.release.making import publish as publishing
 from parallel_qa.pipeline.release.making.build import build
-from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings
-from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
+from parallel_qa.pipeline.settings import FilterSettings, ReleaseSettings, Settings
+from parallel_qa.pipeline.store import Store, parquet_bytes
+from parallel_qa.pipeline.text_ids import text_id
 
 LANGUAGES = ("deu_Latn", "spa_Latn", "rus_Cyrl", "hin_Deva", "arb_Arab", "zho_Hans", "tha_Thai", "tur_Latn")
 SHARD = 10_000
@@ -114,35 +114,23 @@ def _measured(folder: Path, pairs: int, passages: int, languages: Sequence[str])
 
 
 def write_release(source: Folder, target: Path, languages: Sequence[str] = LANGUAGES) -> None:
-    """Write a release of `source` in English and `languages` (NLLB codes), with a manifest, so that it can be opened."""
-    files: dict[str, dict[str, object]] = {}
-    store = Store(str(target))
-
-    def write(name: str, rows: pa.Table, group_rows: int) -> None:
-        content = parquet_bytes(rows, group_rows)
-        store.write(name, content)
-        files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": len(rows)}
-
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        built = build([source], languages, FilterSettings(), ReleaseSettings(), write, Path(scratch), LogProgress())
-    nothing = {"read": 0, "kept": 0, "rejected": {}}
-    about = {"title": "", "licence": "CC0-1.0", "homepage": None, "citation": None, "fingerprint": "", "rows": nothing, "cleaned": {}}
-    manifest = {
+    """Write a release of `source` in English and `languages` (NLLB codes), whole and sound."""
+    settings = Settings(name="synthetic", sources=[source.name], evaluation=[], languages=list(languages))
+    licence = combine({"model none": "CC0-1.0", f"source {source.name}": "CC0-1.0"})
+    about = {"title": source.name, "licence": "CC0-1.0", "homepage": None, "citation": None, "fingerprint": "", "cleaned": {}, "merged": {}}
+    profile = settings.model_dump(mode="json", exclude={"batches"})
+    stated = {
         "format": FORMAT,
-        "version": f"synthetic-{source.queries}",
-        "licence": "CC0-1.0",
-        "licences": combine({}).facts(),
+        "version": f"synthetic-{source.queries:08x}",
+        "licence": licence.expression,
+        "licences": licence.facts(),
         "languages": [ENGLISH.code, *languages],
-        "blocks": built.blocks,
-        "rows": built.rows,
-        "rejected": built.rejected,
-        "sources": {source.name: about | {"merged": {}, "provided": built.rows, "shared": built.rows, "languages": {}}},
-        "model": {"name": "", "licence": "CC0-1.0", "fingerprint": "", "quantization": None},
-        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {}},
-        "settings": {"release": ReleaseSettings().model_dump()},
-        "files": files,
+        "sources": {source.name: about | {"rows": {"read": source.queries, "kept": source.queries, "rejected": {}}}},
+        "model": {"name": "none", "licence": "CC0-1.0", "fingerprint": "", "quantization": None},
+        "evaluation": {"sets": [], "rules": {}, "rows_set_aside": {source.name: {}}},
+        "settings": profile | {"sources": [source.name], "translation": profile["translation"] | {"model": "none"}},
     }
-    store.write(MANIFEST, json_bytes(sealed(manifest)))
+    publishing.write_release(Store(str(target.parent)), target.name, [source], stated, settings, LogProgress())
 
 
 def _build(source: Folder, target: Path, languages: Sequence[str]) -> None:
@@ -192,7 +180,7 @@ def _flat(folder: Path, pairs: int, languages: Sequence[str]) -> float:
 def make_source(folder: Path, pairs: int, passages: int, languages: Sequence[str] = LANGUAGES, sentences: int = 8) -> None:
     """Write the shards of a source: passages of so many `sentences`, one question a pair, in English and `languages` (NLLB codes)."""
     draw = np.random.default_rng(0)
-    ids = {name: _hex_digits(draw.integers(0, 2**63, rows)) for name, rows in (("queries", pairs), ("passages", passages))}
+    ids: dict[tuple[str, int], list[str]] = {}
     for code in (ENGLISH.code, *languages):
         words = pa.array(["".join(map(chr, letters)) for letters in draw.integers(97, 123, (50_000, 6))])
         pool = _joined([words.take(pa.array(draw.integers(0, len(words), _SENTENCES))) for _ in range(11)], " ")
@@ -202,7 +190,11 @@ def make_source(folder: Path, pairs: int, passages: int, languages: Sequence[str
             for number, start in enumerate(range(0, rows, SHARD)):
                 count = min(SHARD, rows - start)
                 text = _joined([pool.take(pa.array(draw.integers(0, len(pool), count))) for _ in range(parts)], ". ")
-                columns: dict[str, object] = {"id": ids[table].slice(start, count), "title": pa.repeat("A title", count), "text": text}
+                title = "A title" if table == "passages" else ""
+                if code == ENGLISH.code:
+                    text = _joined([text, pc.cast(pa.array(np.arange(start, start + count)), pa.string())], " ")  # no two are the same
+                    ids[table, start] = [text_id(title, of_row) for of_row in text.to_pylist()]
+                columns: dict[str, object] = {"id": pa.array(ids[table, start]), "title": pa.repeat(title, count), "text": text}
                 schemas = schema.TEXTS[table] if code == ENGLISH.code else schema.scored(table)
                 if code != ENGLISH.code:
                     columns |= {name: pa.array(draw.random(count, dtype=np.float32)) for name in schema.SCORES.names}
@@ -234,13 +226,6 @@ def make_source(folder: Path, pairs: int, passages: int, languages: Sequence[str
             "answer": pa.repeat("an answer", count),
         }
         (folder / f"english/pairs/{number:05d}.parquet").write_bytes(parquet_bytes(pa.table(links, schema=schema.PAIRS)))
-
-
-def _hex_digits(numbers: NDArray[np.int64]) -> pa.Array:
-    """Each number as the sixteen hexadecimal digits of an id."""
-    digits = numbers.astype(">u8").tobytes().hex().encode()
-    ends = np.arange(0, len(digits) + 1, 16, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(ends), pa.py_buffer(digits))
 
 
 def _joined(parts: list[pa.Array], between: str) -> pa.Array:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from parallel_qa.pipeline.schema import TEXTS
+
 METADATA = "parallel-qa"
 """The key of a Parquet file's metadata under which this stands, as JSON."""
 
@@ -36,7 +38,12 @@ def provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_file(name: str) -> dict[str, str]:
+def of_file(name: str) -> dict[str, Any]:
     """What a file says of its place, by its name: its table and, but for pairs, the language."""
     table, *rest = name.split("/")
     return {"table": table} | ({"language": rest[0]} if len(rest) > 1 else {})
+
+
+def shared_texts(shared: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """What the files of pairs say besides: by source, how many of its texts another one provides, which no row tells."""
+    return {"shared": {source: {table: counts[table] for table in TEXTS} for source, counts in shared.items()}}

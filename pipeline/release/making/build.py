@@ -126,15 +126,17 @@ def build(
     write: WriteTable,
     scratch: Path,
     progress: Progress,
+    built: Built | None = None,
 ) -> Built:
     """Write all tables of a release: English, then each of `languages` (NLLB codes), what they rejected, and the pairs.
 
     A text that stands in several of `sources` is provided by the first of them; where that one is not translated into a language
-    (`Source.languages`), neither is the text. `scratch` is a local folder for what is on its way from one order to another.
+    (`Source.languages`), neither is the text. `scratch` is a local folder for what is on its way from one order to another. `built` is
+    filled as things are known and returned: how many texts sources provide and share, before anything is written.
     """
     progress.start("publish", 2 * (1 + len(languages)) + 1, "tables")
     with ShardWriters(write) as writers:
-        builder = _Builder(sources, languages, filters, settings, writers, scratch, progress)
+        builder = _Builder(sources, languages, filters, settings, writers, scratch, progress, built or Built())
         builder.order_texts()
         for table in schema.TEXTS:
             builder.write_texts(table)
@@ -153,11 +155,13 @@ class _Builder:
         writers: ShardWriters,
         scratch: Path,
         progress: Progress,
+        built: Built,
     ) -> None:
         self._sources, self._languages = sources, languages
         self._filters, self._settings = filters, settings
         self._writers, self._scratch, self._progress = writers, scratch, progress
-        self.built = Built(not_translated={source.name: [code for code in languages if code not in source.languages] for source in sources})
+        self.built = built
+        built.not_translated = {source.name: [code for code in languages if code not in source.languages] for source in sources}
         # By table.
         self._orders: dict[str, Order] = {}
         self._group_rows: dict[str, int] = {}

@@ -192,9 +192,10 @@ def write_release(
 
     `stated` is what the manifest says that is known before (`layout.provenance.statement`).
     """
-    files = ReleaseFiles(store, folder, stated)
+    built = Built()
+    files = ReleaseFiles(store, folder, stated, built.shared)
     with tempfile.TemporaryDirectory(prefix="parallel-qa-") as scratch:
-        built = build(sources, settings.languages, settings.filters, settings.release, files.write_shard, Path(scratch), progress)
+        build(sources, settings.languages, settings.filters, settings.release, files.write_shard, Path(scratch), progress, built)
     manifest = stated | {
         "blocks": built.blocks,
         "rows": built.rows,

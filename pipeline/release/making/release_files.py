@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from parallel_qa.pipeline.release.layout.manifest import MANIFEST, sealed
-from parallel_qa.pipeline.release.layout.provenance import METADATA, of_file, provenance
+from parallel_qa.pipeline.release.layout.provenance import METADATA, of_file, provenance, shared_texts
 from parallel_qa.pipeline.release.layout.row_digest import rows_sha256
 from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
 
@@ -19,11 +19,15 @@ from parallel_qa.pipeline.store import Store, json_bytes, parquet_bytes
 class ReleaseFiles:
     """Writes the files of one release; methods may be called from several threads."""
 
-    def __init__(self, store: Store, folder: str, stated: Mapping[str, Any]) -> None:
-        """`folder` is the release's in the store; `stated` is what its manifest says that is known before a file is written."""
+    def __init__(self, store: Store, folder: str, stated: Mapping[str, Any], shared: Mapping[str, Mapping[str, int]]) -> None:
+        """`folder` is the release's in the store; `stated` is what its manifest says that is known before a file is written.
+
+        `shared` is by source and table how many texts another source provides; it is asked for when pairs are written.
+        """
         self._store = store
         self._folder = folder
         self._provenance = provenance(stated)
+        self._shared = shared
         self._files: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -34,8 +38,11 @@ class ReleaseFiles:
 
     def write_shard(self, name: str, rows: pa.Table, group_rows: int) -> None:
         """Write a shard of a table, `group_rows` to a row group."""
-        about = json.dumps(self._provenance | of_file(name), sort_keys=True, ensure_ascii=False)
-        content = parquet_bytes(rows.replace_schema_metadata({METADATA: about}), group_rows)
+        about = self._provenance | of_file(name)
+        if about["table"] == "pairs":
+            about |= shared_texts(self._shared)
+        described = rows.replace_schema_metadata({METADATA: json.dumps(about, sort_keys=True, ensure_ascii=False)})
+        content = parquet_bytes(described, group_rows)
         self.write(name, content, rows=len(rows), rows_sha256=rows_sha256(name, rows))
 
     def write(self, name: str, content: bytes, **facts: int | str) -> None:

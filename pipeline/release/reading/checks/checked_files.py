@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.progress import Progress
-from parallel_qa.pipeline.release.layout.provenance import METADATA, of_file, provenance
+from parallel_qa.pipeline.release.layout.provenance import METADATA, of_file, provenance, shared_texts
 from parallel_qa.pipeline.release.layout.row_digest import rows_sha256
 from parallel_qa.pipeline.release.reading.checks.claims import Claims
 from parallel_qa.pipeline.release.reading.checks.faults import Fault
@@ -27,6 +27,7 @@ class CheckedFiles:
         self._store = store
         self._files = claims.files
         self._provenance = provenance(claims.manifest)
+        self._shared = shared_texts({source: facts["shared"] for source, facts in claims.sources.items()})
         self._progress = progress
         self.read: set[str] = set()
         """The names of those that were asked for."""
@@ -73,6 +74,8 @@ class CheckedFiles:
     def _provenance_faults(self, name: str, metadata: dict[bytes, bytes]) -> Iterator[Fault]:
         """Whether a file says itself that it is part of this release, and which."""
         expected: dict[str, Any] = self._provenance | of_file(name)
+        if expected["table"] == "pairs":
+            expected |= self._shared
         try:
             said = json.loads(metadata.get(METADATA.encode(), b"{}"))
         except (ValueError, RecursionError):

@@ -467,6 +467,15 @@ def test_metadata_of_another_release_or_place_are_found(release: Path, part: str
     assert found(release) == [f"{GERMAN}: its metadata have another {part} than {'the' if than == 'manifest' else 'its'} {than}"]
 
 
+def test_how_many_texts_sources_share_is_what_the_pairs_say(release: Path) -> None:
+    table = resealing.read(release, PAIRS)
+    about = json.loads(table.schema.metadata[b"parallel-qa"])
+    assert about["shared"] == {"questions": {"queries": 0, "passages": 0}}
+    about["shared"]["questions"]["passages"] = 1
+    rewrite(release, PAIRS, table.replace_schema_metadata({"parallel-qa": json.dumps(about)}))
+    assert found(release) == [f"{PAIRS}: its metadata have another shared than the manifest"]
+
+
 def test_files_without_metadata_and_with_what_is_no_json_are_found(release: Path) -> None:
     for metadata in ({}, {"parallel-qa": "["}, {"parallel-qa": "[]"}):
         rewrite(release, GERMAN, resealing.read(release, GERMAN).replace_schema_metadata(metadata))
