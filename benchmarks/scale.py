@@ -62,9 +62,9 @@ EVERYWHERE = "This sentence stands in all passages of the benchmark."
 class InstantEngine:
     """Stands for the model: answers at once."""
 
-    device, compute_type = "none", "none"
+    device, compute_type, restricted = "none", "none", False
 
-    def __init__(self, model: Model, settings: TranslationSettings) -> None:
+    def __init__(self, model: Model, settings: TranslationSettings, candidates: Sequence[str] | None = None) -> None:
         self.model, self.settings = model, settings
 
     def translate(

@@ -52,6 +52,11 @@ def script_shares(texts: Sequence[str], script: str) -> list[float | None]:
     return [float(share) if some else None for share, some in zip(shares, letters, strict=True)]
 
 
+def count_letters(texts: Sequence[str], script: str | None = None) -> NDArray[np.int64]:
+    """How many letters each text has, of `script` (an ISO 15924 code) or of any."""
+    return _count_characters(texts, _all_letters() if script is None else _letters_of_scripts(_NAMES[script]))
+
+
 def _count_characters(texts: Sequence[str], table: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many characters of each text `table` names by their code points."""
     if not texts:

@@ -136,6 +136,23 @@ class ModelSettings(_Section):
     """Stored weights after conversion."""
 
 
+class CandidateSettings(_Section):
+    """Decoding among those pieces of the vocabulary that a language needs: half of the time, and nearly always the same output."""
+
+    use: bool = True
+    """Whether to; a model whose vocabulary cannot be restricted does without."""
+    lessons: int = Field(100_000, ge=1)
+    """Sentences of a language that are translated with all pieces first, to learn from."""
+    worth_from: float = Field(4.0, ge=1)
+    """Where a language has fewer than so many times as many sentences, all are translated with all pieces."""
+    checked_share: float = Field(0.02, ge=0, le=1)
+    """Share of the later sentences, by a hash of the text, that are translated with all pieces too, to see whether it is the same."""
+    max_differing: float = Field(0.002, ge=0, le=1)
+    """Where more of them differ, beyond chance, a unit is done again with all pieces."""
+    min_log_probability: float = -2.0
+    """An output that is less likely is made again with all pieces."""
+
+
 class TranslationSettings(ModelSettings):
     """Which model translates, and how."""
 
@@ -168,6 +185,8 @@ class TranslationSettings(ModelSettings):
     usual_target_ratio: float = Field(2.0, gt=0)
     """An output with more than so many times the tokens of the longest source beside it, and 16, is made by itself: it may be endless,
     and holds up no others."""
+    candidates: CandidateSettings = CandidateSettings()
+    """How decoding is restricted to the pieces that a language needs."""
     shard_sentences: int = Field(20_000, ge=1)
     """Unique sentences in one unit of work: what a killed run loses at most, per language."""
 

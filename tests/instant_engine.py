@@ -10,7 +10,7 @@ import pytest
 from parallel_qa.pipeline.languages import Language
 from parallel_qa.pipeline.once import MadeOnce
 from parallel_qa.pipeline.settings import TranslationSettings
-from parallel_qa.pipeline.translation import memory, translate
+from parallel_qa.pipeline.translation import memory, run_models, translate
 from parallel_qa.pipeline.translation.engine import Engine, Translation
 from parallel_qa.pipeline.translation.models import Model
 
@@ -23,8 +23,8 @@ def use_instant_engine(patch: pytest.MonkeyPatch) -> Asked:
     asked: Asked = Counter()
 
     class InstantEngine(Engine):
-        def __init__(self, model: Model, settings: TranslationSettings) -> None:
-            self.model, self.settings = model, settings
+        def __init__(self, model: Model, settings: TranslationSettings, candidates: Sequence[str] | None = None) -> None:
+            self.model, self.settings, self.restricted = model, settings, False
             self.device, self.compute_type = "cpu", "float32"
 
         def translate(
@@ -33,6 +33,7 @@ def use_instant_engine(patch: pytest.MonkeyPatch) -> Asked:
             source: Language,
             target: Language,
             advance: Callable[[int, int], None] = lambda sentences, tokens: None,
+            all_pieces: bool = False,
         ) -> list[Translation]:
             self.model.check_direction(source, target)
             asked.update((source.code, target.code, sentence) for sentence in sentences)
@@ -51,5 +52,5 @@ def use_instant_engine(patch: pytest.MonkeyPatch) -> Asked:
 def start_anew(patch: pytest.MonkeyPatch) -> None:
     """Forget what this process has loaded, as a new process would not know it."""
     patch.setattr(translate, "_engines", MadeOnce(most=2))
-    patch.setattr(translate, "_models", MadeOnce())
+    patch.setattr(run_models, "_models", MadeOnce())
     patch.setattr(memory, "_memories", MadeOnce(most=2))

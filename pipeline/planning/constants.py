@@ -76,6 +76,9 @@ CACHE_PAIR_BYTES = 73
 CACHE_TEXT_BYTES = 8
 """What it keeps of a text in a language beside the text itself, which is UTF-8 there."""
 
+CANDIDATES_BYTES = 200_000
+"""The pieces of a vocabulary that a language needs, there or back: about 30,000."""
+
 SCRATCH_ROW_BYTES = 150
 """What a row takes in the scratch files of publishing beside its text. Computed from its columns."""
 

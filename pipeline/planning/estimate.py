@@ -129,6 +129,7 @@ class _Estimator:
             "segment": self._segmenting(),
             "find repeated": self._finding_repeated(),
             "translate repeated": self._translating_repeated(),
+            "learn candidates": self._learning(),
             **{f"translate {code}": self._translating(code) for code in codes},
             "filter": self._filtering(),
             "compare": self._comparing(),
@@ -244,6 +245,21 @@ class _Estimator:
 
     def _translating_repeated(self) -> Load:
         return self._load(self._segmented.repeated_translations, self._translation) if self._repeated_found else Load()
+
+    def _learning(self) -> Load:
+        """The pieces that languages need: as many units as languages have enough sentences for lessons."""
+        if self._all_segmented:
+            return self._load(self._segmented.candidates.values(), lambda unit: loads.learnt())
+        choice = self._settings.translation.candidates
+        sentences = {
+            code: sum(texts.sentences for source in self._sources if code in source.languages for texts in self._texts_of(source.name))
+            for code in self._settings.languages
+        }
+        return loads.learnt() * sum(choice.use and count >= choice.worth_from * choice.lessons for count in sentences.values())
+
+    def _texts_of(self, source: str) -> list[Texts]:
+        amount = self._amounts[source]
+        return list(amount.texts.values()) if amount else []
 
     def _translating(self, code: str) -> Load:
         known = (unit for (_, target), units in self._segmented.translated.items() if target == code for unit in units)
@@ -368,7 +384,8 @@ def _is_from(source: TrainingSource, code: str, language: str) -> bool:
 
 def _has_step(source: TrainingSource, step: str, codes: Sequence[str]) -> bool:
     """Whether a step has to do with a source, in a run with the languages `codes`."""
-    if step in ("prepare", "translate repeated"):  # of which nothing is known anyway before repeated sentences are found
+    # Of the others nothing is known anyway before repeated sentences are found, or all sentences are counted.
+    if step in ("prepare", "translate repeated", "learn candidates"):
         return step == "prepare"
     if step == "import":
         return bool(source.card.translations and source.languages)

@@ -11,6 +11,7 @@ from parallel_qa.pipeline.planning.amounts import Amount, Texts
 from parallel_qa.pipeline.planning.constants import (
     CACHE_PAIR_BYTES,
     CACHE_TEXT_BYTES,
+    CANDIDATES_BYTES,
     CHARACTERS_PER_TOKEN,
     CORE_MICROSECONDS,
     FILE_BYTES,
@@ -131,6 +132,11 @@ def packs(shards: Iterable[Texts], most: int) -> list[Sentences]:
 def repeated() -> Load:
     """A unit of the sentences that several packs have: how many is not known before."""
     return Load(1, 1, 2, FILE_BYTES["segments"] + FILE_BYTES["record"])
+
+
+def learnt() -> Load:
+    """The pieces that one language needs, there and back."""
+    return Load(1, 1, 3, 2 * CANDIDATES_BYTES + FILE_BYTES["record"])
 
 
 def translated(sentences: Sentences, code: str, new_share: float = 1.0) -> Load:

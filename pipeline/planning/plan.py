@@ -6,7 +6,7 @@ units of a step are known when those of the step before are done, so a plan grow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -19,7 +19,7 @@ from parallel_qa.pipeline.settings import ModelSettings, Settings
 from parallel_qa.pipeline.sources import imported, prepare
 from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
 from parallel_qa.pipeline.store import Record, Store
-from parallel_qa.pipeline.translation import repeated, segment, translate
+from parallel_qa.pipeline.translation import candidates, repeated, segment, translate
 from parallel_qa.pipeline.translation.model_finding import ModelFacts, check_model, model_facts
 from parallel_qa.pipeline.translation.packs import Pack, packs_of
 from parallel_qa.pipeline.work import Inventory, Step, Unit
@@ -61,6 +61,9 @@ class Plan:
         yield Step("find repeated", self.repeated_units, repeated.do, prepares=True)
         self._remember_models()
         yield Step("translate repeated", self.repeated_translations, translate.do, prepares=True)
+        if self.lessons:
+            yield Step("translate lessons", list(chain.from_iterable(self.lessons.values())), translate.do, prepares=True)
+            yield Step("learn candidates", list(self.candidates.values()), candidates.do, prepares=True)
         yield Step("translate", self.translation_units, translate.do)
         self._remember_models()  # a model says what its licence is once it is converted
 
@@ -178,12 +181,38 @@ class Plan:
     def translated(self) -> dict[tuple[str, str], list[Unit]]:
         """By source and language, the translations of its sentences, and back."""
         return {
-            (source, code): translate.units(
-                self.settings, self.models, code, self.packs[source, language], self.repeated.get((code, language))
-            )
+            (source, code): self._translations(code, self.packs[source, language])
             for code in self.settings.languages
             for source, language in self._texts_for(code)
         }
+
+    def _translations(self, code: str, packs: Sequence[Pack]) -> list[Unit]:
+        """Those that teach first, which are a source's first ones."""
+        taught = [pack for pack in packs if pack in self._lessons[code]]
+        return self._units(code, taught) + self._units(code, packs[len(taught) :], self.candidates.get(code))
+
+    def _units(self, code: str, packs: Sequence[Pack], learnt: Unit | None = None) -> list[Unit]:
+        repeated = self.repeated.get((code, packs[0].language)) if packs else None
+        return translate.units(self.settings, self.models, code, packs, repeated, learnt)
+
+    def _packs_for(self, code: str) -> list[Pack]:
+        return [pack for key in self._texts_for(code) for pack in self.packs[key[0], key[1]]]
+
+    @cached_property
+    def _lessons(self) -> dict[str, list[Pack]]:
+        """By language the packs that are translated with all pieces of the vocabulary, for the others to learn from."""
+        choice = self.settings.translation.candidates
+        return {code: candidates.lessons(self._packs_for(code), choice) for code in self.settings.languages}
+
+    @cached_property
+    def lessons(self) -> dict[str, list[Unit]]:
+        """The same as units, for the languages that have some."""
+        return {code: [unit for pack in packs for unit in self._units(code, [pack])] for code, packs in self._lessons.items() if packs}
+
+    @cached_property
+    def candidates(self) -> dict[str, Unit]:
+        """By language the pieces that are learnt from these lessons."""
+        return {code: candidates.unit_of(self.models, code, taught, self._packs_for(code)) for code, taught in self.lessons.items()}
 
     @property
     def translation_units(self) -> list[Unit]:

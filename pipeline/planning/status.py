@@ -29,6 +29,7 @@ _STEPS: dict[tuple[str, str], Callable[[Plan], Sequence[Unit]]] = {
     ("translate", "segment"): lambda plan: plan.segment_units,
     ("translate", "find repeated"): lambda plan: plan.repeated_units,
     ("translate", "translate repeated"): lambda plan: plan.repeated_translations,
+    ("translate", "learn candidates"): lambda plan: list(plan.candidates.values()),
     ("translate", "translate"): lambda plan: plan.translation_units,
     ("filter", "filter"): lambda plan: plan.scored,
     ("filter", "compare"): lambda plan: plan.compared,

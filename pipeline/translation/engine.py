@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import ctranslate2
 import sentencepiece
@@ -21,6 +22,7 @@ from parallel_qa.pipeline.translation import batch_sizes
 from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.punctuation import restore
 from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model
+from parallel_qa.pipeline.translation.vocabulary_map import folder_with_map
 
 _UNKNOWN = "<unk>"
 _BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
@@ -64,16 +66,22 @@ class _Group:
     batch_tokens: int
     longest: int
     """Tokens of an output at most."""
+    restricted: bool
+    """Whether they are decoded among the candidates alone."""
     pending: list[ctranslate2.AsyncTranslationResult]
 
 
 class Engine:
     """A loaded model."""
 
-    def __init__(self, model: Model, settings: TranslationSettings) -> None:
-        """Raises UserError where the device or the compute type is not to be had."""
+    def __init__(self, model: Model, settings: TranslationSettings, candidates: Sequence[str] | None = None) -> None:
+        """Loads the model, to decode among `candidates`, pieces of its vocabulary, where they are given.
+
+        Raises UserError where the device or the compute type is not to be had.
+        """
         self.model = model
         self.settings = settings
+        self.restricted = candidates is not None
         source, target = model.pieces
         self._encoder = sentencepiece.SentencePieceProcessor(model_file=str(source))
         self._decoder = self._encoder if source == target else sentencepiece.SentencePieceProcessor(model_file=str(target))
@@ -82,21 +90,24 @@ class Engine:
         devices = settings.gpus or list(range(gpus)) or [0]
         self.threads = settings.inter_threads or (available_cores() if self.device == "cpu" else 1)
         self.workers = self.threads * (len(devices) if self.device == "cuda" else 1)
-        self._translator = self._load(devices)
-        self.compute_type = self._translator.compute_type
+        self._among_candidates = self._load(model.folder if candidates is None else folder_with_map(model, candidates), devices)
+        # On a GPU, CTranslate2 4.8 mixes up the pieces of a model that decodes now among some of them and now among all: where the
+        # vocabulary is padded, `Decoder::update_output_layer` keeps the numbers that pieces had before.
+        self._translator = self._load(model.folder, devices) if self.restricted and self.device == "cuda" else self._among_candidates
+        self.compute_type = self._among_candidates.compute_type
         self.batch_tokens = settings.max_batch_tokens or batch_sizes.remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
         # Several units may be translated at a time.
         self._sizes = threading.Lock()
         self._sizes_tried = threading.Lock()
 
-    def _load(self, devices: list[int]) -> ctranslate2.Translator:
+    def _load(self, folder: Path, devices: list[int]) -> ctranslate2.Translator:
         # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
         automatic = ["float16", "int8_float16"] if self.device == "cuda" else ["auto"]
         wanted = automatic if self.settings.compute_type == "auto" else [self.settings.compute_type]
         for number, compute_type in enumerate(wanted, 1):
             try:
                 return ctranslate2.Translator(
-                    str(self.model.folder),
+                    str(folder),
                     device=self.device,
                     device_index=devices if self.device == "cuda" else 0,
                     compute_type=compute_type,
@@ -119,6 +130,7 @@ class Engine:
             self.workers,
             self.settings.intra_threads,
             self.settings.beam_size,
+            self.restricted,
         )
         return fingerprint(same=same)
 
@@ -128,12 +140,14 @@ class Engine:
         source: Language,
         target: Language,
         advance: Advance = lambda sentences, tokens: None,
+        all_pieces: bool = False,
     ) -> list[Translation]:
         """The translation of each sentence, in order.
 
         The sentences should be unique: each is translated. `advance(sentences, tokens)` is told what has
         been done; tokens are those that the model wrote. A sentence that is too long for the model is
-        translated clause by clause. Raises UserError where the model does not translate that way.
+        translated clause by clause. With `all_pieces` no candidates count; without, what looks like a fault
+        among them is made again with all pieces. Raises UserError where the model does not translate that way.
         """
         self.model.check_direction(source, target)
         results = [Translation(sentence) for sentence in sentences]
@@ -142,9 +156,10 @@ class Engine:
         # Longest first: sentences of a batch have the same length, and what does not fit fails at once.
         wanted.sort(key=lambda row: len(sentences[row]), reverse=True)
         direction = source, target
-        wanted = self._try_sizes(sentences, wanted, direction, results, advance)
-        endless = self._translate_rows(sentences, wanted, direction, results, advance)
-        self._translate_rows(sentences, endless, direction, results, advance, bounded=False)
+        if not all_pieces:
+            wanted = self._try_sizes(sentences, wanted, direction, results, advance)
+        again = self._translate_rows(sentences, wanted, direction, results, advance, all_pieces)
+        self._translate_rows(sentences, again, direction, results, advance, all_pieces=True, bounded=False)
         return results
 
     def _translate_rows(
@@ -154,24 +169,36 @@ class Engine:
         direction: tuple[Language, Language],
         results: list[Translation],
         advance: Advance,
+        all_pieces: bool = False,
         bounded: bool = True,
     ) -> list[int]:
         """Put the translations of `rows` into `results`; if `bounded`, of those that end within the usual length.
 
-        Returns the others. They are done by themselves then, as a sentence that does not come to an end holds up its batch.
+        Returns the others: a sentence that does not come to an end holds up its batch, and is done with its like. So is what looks
+        like a fault where not all pieces were to be had.
         """
-        endless: list[int] = []
-        for group, outputs in self._run(self._groups(sentences, rows, *direction), direction[1], bounded):
+        again: list[int] = []
+        restricted = self.restricted and not all_pieces
+        for group, outputs in self._run(self._groups(sentences, rows, *direction), direction[1], restricted, bounded):
             count = 0
             for row, parts in itertools.groupby(zip(group.parts, outputs, strict=True), key=lambda item: item[0].row):
                 of_row = [output for _, output in parts]
                 if group.longest < self.settings.max_target_tokens and any(_is_cut(tokens, group.longest) for tokens, _ in of_row):
-                    endless.append(row)
-                else:
-                    results[row] = self._whole(of_row, direction[1])
-                    count += 1
+                    again.append(row)
+                    continue
+                whole = self._whole(of_row, direction[1])
+                if restricted and self._is_doubtful(whole):
+                    again.append(row)
+                    continue
+                results[row] = whole
+                count += 1
             advance(count, sum(len(tokens) for tokens, _ in outputs))
-        return endless
+        return again
+
+    def _is_doubtful(self, translation: Translation) -> bool:
+        """Whether a translation looks as though a piece had been missing."""
+        score = translation.score
+        return translation.fault is not None or (score is not None and score < self.settings.candidates.min_log_probability)
 
     def _groups(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> Iterator[list[_Part]]:
         """What to send to the model for `rows`, in groups of some batches; each is tokenised when it is asked for."""
@@ -199,26 +226,32 @@ class Engine:
             parts += [_Part(row, [*before, *clause, *after]) for clause in short]
         return parts
 
-    def _run(self, groups: Iterator[list[_Part]], target: Language, bounded: bool) -> Iterator[tuple[_Group, list[Output]]]:
+    def _run(
+        self, groups: Iterator[list[_Part]], target: Language, restricted: bool, bounded: bool
+    ) -> Iterator[tuple[_Group, list[Output]]]:
         """Groups of parts with what the model made of them; the next ones are under way while the caller works on one."""
         waiting: deque[_Group] = deque()
         while True:
-            waiting += (self._submit(parts, target, bounded) for parts in itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting)))
+            more = itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting))
+            waiting += (self._submit(parts, target, restricted, bounded) for parts in more)
             if not waiting:
                 return
             group = waiting.popleft()
             yield group, self._collect(group, target)
 
-    def _submit(self, parts: list[_Part], target: Language, bounded: bool) -> _Group:
+    def _submit(self, parts: list[_Part], target: Language, restricted: bool, bounded: bool) -> _Group:
         size, longest = self.batch_tokens, self.settings.max_target_tokens
         if bounded:
             tokens = max((len(part.tokens) for part in parts), default=0)
             longest = min(longest, int(self.settings.usual_target_ratio * tokens) + _MORE_TOKENS)
-        return _Group(parts, size, longest, self._send(parts, target, size, longest))
+        return _Group(parts, size, longest, restricted, self._send(parts, target, size, longest, restricted))
 
-    def _send(self, parts: Sequence[_Part], target: Language, size: int, longest: int) -> list[ctranslate2.AsyncTranslationResult]:
+    def _send(
+        self, parts: Sequence[_Part], target: Language, size: int, longest: int, restricted: bool
+    ) -> list[ctranslate2.AsyncTranslationResult]:
         prefix = self.model.target_prefix(target)
-        pending: list[ctranslate2.AsyncTranslationResult] = self._translator.translate_batch(
+        translator = self._among_candidates if restricted else self._translator
+        pending: list[ctranslate2.AsyncTranslationResult] = translator.translate_batch(
             [part.tokens for part in parts],
             target_prefix=[prefix] * len(parts) if prefix else None,
             beam_size=self.settings.beam_size,
@@ -228,6 +261,7 @@ class Engine:
             batch_type="tokens",
             max_input_length=0,
             max_decoding_length=longest,
+            use_vmap=restricted,
             return_scores=self.settings.log_probabilities,
             asynchronous=True,
         )
@@ -252,7 +286,7 @@ class Engine:
             if failed:
                 self._halve(size)
                 size = self.batch_tokens
-                pending = self._send([group.parts[row] for row in failed], target, size, group.longest)
+                pending = self._send([group.parts[row] for row in failed], target, size, group.longest, group.restricted)
             rows = failed
         return [output for output in outputs if output is not None]
 

@@ -149,3 +149,10 @@ def memory_for(store: Store, unit: Unit, made_with: Sequence[str]) -> Memory:
         return Memory(store, [record for record in records if record.facts.get("pack") not in packs])
 
     return _memories.get((store.url, kind, language, *made_with, scope), look_up)
+
+
+def memory_of_pack(store: Store, unit: Unit, made_with: Sequence[str]) -> Memory:
+    """What was made of the very pack of `unit` with one of `made_with`, when other sentences were the lessons for its candidates."""
+    pack = checksum_of(unit.files.values())
+    records = [record for record in store.records(unit.path) if record.facts.get("made_with") in made_with]
+    return Memory(store, [record for record in records if record.facts.get("pack") == pack])

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -19,13 +19,16 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES, Language
 from parallel_qa.pipeline.once import MadeOnce
 from parallel_qa.pipeline.progress import Progress
-from parallel_qa.pipeline.settings import ModelSettings, Settings, TranslationSettings
+from parallel_qa.pipeline.settings import Settings, TranslationSettings
 from parallel_qa.pipeline.store import FileRef, Record, Store, fingerprint
+from parallel_qa.pipeline.translation.candidates import read_candidates
 from parallel_qa.pipeline.translation.engine import Engine, Translation
-from parallel_qa.pipeline.translation.memory import NOT_CHECKED, facts_of, memory_for, reuse_or_translate
-from parallel_qa.pipeline.translation.model_finding import ModelFacts, find_model
+from parallel_qa.pipeline.translation.memory import NOT_CHECKED, facts_of, memory_for, memory_of_pack, reuse_or_translate
+from parallel_qa.pipeline.translation.model_finding import ModelFacts
 from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.packs import Pack
+from parallel_qa.pipeline.translation.restricted import translate_and_check
+from parallel_qa.pipeline.translation.run_models import back_model_of, model_of
 from parallel_qa.pipeline.work import Unit
 
 VERSION = 2
@@ -41,6 +44,7 @@ _RESOURCES = {
     "intra_threads",
     "max_batch_tokens",
     "usual_target_ratio",
+    "candidates",
     "shard_sentences",
     "model",
     "revision",
@@ -60,24 +64,34 @@ def part_of_work(part: str) -> tuple[int, int]:
 
 
 def units(
-    settings: Settings, models: tuple[ModelFacts, ModelFacts], code: str, packs: Sequence[Pack], repeated: Unit | None = None
+    settings: Settings,
+    models: tuple[ModelFacts, ModelFacts],
+    code: str,
+    packs: Sequence[Pack],
+    repeated: Unit | None = None,
+    candidates: Unit | None = None,
 ) -> list[Unit]:
     """The back-translations to be had in a language, one unit a pack; making one makes its translation too.
 
-    `repeated` is the unit of the sentences that the packs share. Sentences that a source has in that language itself are only
-    translated back.
+    `repeated` is the unit of the sentences that the packs share, `candidates` that of the pieces among which they are decoded. Sentences
+    that a source has in that language itself are only translated back.
     """
     same = {"language": code, "decoding": settings.translation.model_dump(exclude=_RESOURCES), "version": VERSION, "asked": _ASKED_VERSION}
+    learnt: dict[str, Unit] = {}
+    if candidates:
+        same["candidates"] = candidates.fingerprint
+        # Its name is enough to read it: a unit goes to where it is done with all that it refers to.
+        learnt["candidates"] = Unit(candidates.path, candidates.fingerprint, language=code)
     helpers = {"repeated": repeated} if repeated else {}
     planned = []
     for pack in packs:
         path = f"{code}/{pack.source or 'repeated'}/{pack.number:05d}"
         content = {"sentences": [file.sha256 for file in pack.files.values()], **same}
         back_content = {"model": models[1].fingerprint, **content}
-        inputs = {}
+        inputs = dict(learnt)
         if pack.language == ENGLISH.code:
             forward = fingerprint(stage="translate", model=models[0].fingerprint, **content)
-            inputs["translated"] = Unit(f"translated/{path}", forward, pack.source, code, files=pack.files, helpers=helpers)
+            inputs["translated"] = Unit(f"translated/{path}", forward, pack.source, code, inputs=learnt, files=pack.files, helpers=helpers)
             back_content["translated"] = forward
         back = fingerprint(stage="back-translate", **back_content)
         planned.append(Unit(f"back_translated/{path}", back, pack.source, code, inputs=inputs, files=pack.files, helpers=helpers))
@@ -96,6 +110,7 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     """
     language = LANGUAGES.find(unit.language)
     forward = unit.inputs.get("translated")
+    there, back = read_candidates(store, unit.inputs["candidates"]) if "candidates" in unit.inputs else (None, None)
     origins = {file_name(name): file for name, file in unit.files.items()}
     sentences = {name: store.read_file(file) for name, file in origins.items()}
     rows = {name: len(table) for name, table in sentences.items()}
@@ -113,20 +128,21 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     if forward:
         record = forward.record(store)
         if record is None:
-            engine = _engine(model_of(settings), settings.translation)
-            translations = _translated(store, forward, engine, (ENGLISH, language), texts, advance)
-            record = _write(store, forward, rows, translations, _facts(engine, language, forward, origins))
+            engine = _engine(model_of(settings), settings.translation, there)
+            translations, compared = _translated(store, forward, engine, (ENGLISH, language), texts, advance)
+            record = _write(store, forward, rows, translations, _facts(engine, language, forward, origins) | compared)
         else:
             advance(len(texts), 0)
         origins = {name: record.ref(name) for name in origins}
         texts = [text for file in origins.values() for text in store.read_file(file)["text"].to_pylist()]
     back_again = [text for text, check in zip(texts, checked, strict=True) if check]
     advance(len(texts) - len(back_again), 0)
-    engine = _engine(back_model_of(settings), settings.translation)
-    backwards = iter(_translated(store, unit, engine, (language, ENGLISH), back_again, advance))
+    engine = _engine(back_model_of(settings), settings.translation, back)
+    translations, compared = _translated(store, unit, engine, (language, ENGLISH), back_again, advance)
+    backwards = iter(translations)
     result = [next(backwards) if check else NOT_CHECKED for check in checked]
     cost = {"tokens": written, "seconds": round(time.monotonic() - began, 3)}
-    _write(store, unit, rows, result, _facts(engine, ENGLISH, unit, origins) | cost)
+    _write(store, unit, rows, result, _facts(engine, ENGLISH, unit, origins) | compared | cost)
     progress.finish(unit.path)
 
 
@@ -137,19 +153,25 @@ def _translated(
     direction: tuple[Language, Language],
     texts: list[str],
     advance: Callable[[int, int], None],
-) -> list[Translation]:
-    """The translation of each text; those that the store has already are taken from there."""
+) -> tuple[list[Translation], dict[str, object]]:
+    """The translation of each text, and for the record what candidates changed; what the store has already is taken from there."""
+    compared: dict[str, object] = {}
 
     def translate_new(new: list[str]) -> list[Translation]:
         advance(len(texts) - len(new), 0)
         try:
-            return engine.translate(new, *direction, advance)
+            made, comparison = translate_and_check(engine, new, direction, advance)
         except RuntimeError:  # what went wrong on a GPU may go wrong with all that follows
             _engines.forget(engine)
             raise
+        if comparison:
+            compared["candidates"] = asdict(comparison)
+        return made
 
-    memory = memory_for(store, unit, _made_with(engine, direction[1]))
-    return reuse_or_translate(memory, texts, translate_new)
+    made_with = _made_with(engine, direction[1])
+    memory = memory_for(store, unit, made_with)
+    of_pack = memory_of_pack(store, unit, made_with)
+    return reuse_or_translate(of_pack, texts, lambda rest: reuse_or_translate(memory, rest, translate_new)), compared
 
 
 def _made_with(engine: Engine, target: Language) -> list[str]:
@@ -178,26 +200,10 @@ def _write(store: Store, unit: Unit, rows: Mapping[str, int], translations: list
     return unit.result(store)
 
 
-_models: MadeOnce[str, Model] = MadeOnce()
 _engines: MadeOnce[str, Engine] = MadeOnce(most=2)
 """The way there and the way back."""
 
 
-def model_of(settings: Settings) -> Model:
-    """The run's model; found, checked and where needed converted once in a process."""
-    return _model(settings.translation, settings.folder)
-
-
-def back_model_of(settings: Settings) -> Model:
-    """The model for the way back into English."""
-    return _model(settings.translation.back or settings.translation, settings.folder)
-
-
-def _model(choice: ModelSettings, folder: Path) -> Model:
-    key = choice.model_dump_json(include=set(ModelSettings.model_fields)) + str(folder)
-    return _models.get(key, lambda: find_model(choice, folder))
-
-
-def _engine(model: Model, settings: TranslationSettings) -> Engine:
-    key = model.fingerprint + str(model.folder) + settings.model_dump_json()
-    return _engines.get(key, lambda: Engine(model, settings))
+def _engine(model: Model, settings: TranslationSettings, candidates: Sequence[str] | None = None) -> Engine:
+    key = fingerprint(model=model.fingerprint, folder=str(model.folder), settings=settings.model_dump(), candidates=candidates)
+    return _engines.get(key, lambda: Engine(model, settings, candidates))

@@ -29,7 +29,7 @@ def told(settings: Settings, store: Store) -> dict[str, tuple[int | None, int | 
 def test_it_follows_the_run(settings: Settings, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_instant_engine(monkeypatch)
     nowhere = Store(str(tmp_path / "nowhere"), writable=False)
-    later = ("segment", "find repeated", "translate repeated", "translate", "filter", "compare")
+    later = ("segment", "find repeated", "translate repeated", "learn candidates", "translate", "filter", "compare")
     unknown = (None, None)
     assert told(settings, nowhere) == {"prepare": (0, 1), **dict.fromkeys(later, unknown)}
     assert not (tmp_path / "nowhere").exists()  # it only looks

@@ -9,7 +9,7 @@ import sentencepiece
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
-from parallel_qa.pipeline.settings import TranslationSettings
+from parallel_qa.pipeline.settings import CandidateSettings, TranslationSettings
 from parallel_qa.pipeline.translation import engine as engines
 from parallel_qa.pipeline.translation.engine import Engine
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
@@ -145,9 +145,29 @@ def test_an_endless_sentence_holds_up_no_others_and_comes_out_the_same(monkeypat
     short = engine(usual_target_ratio=0.01)
     send = short._send
     monkeypatch.setattr(engines, "_MORE_TOKENS", 10)
-    monkeypatch.setattr(short, "_send", lambda parts, target, size, most: longest.append(most) or send(parts, target, size, most))
+    monkeypatch.setattr(short, "_send", lambda *given: longest.append(given[3]) or send(*given))
     assert short.translate(SENTENCES, ENGLISH, GERMAN) == expected
     assert longest == [10, 400]
+
+
+def test_candidates_with_all_that_is_needed_change_nothing_and_others_are_not_written() -> None:
+    expected = engine().translate(SENTENCES, ENGLISH, GERMAN)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(SAMPLE / SENTENCEPIECE))
+    needed = {piece for translation in expected for piece in pieces.encode(translation.text, out_type=str)}
+    settings, model = TranslationSettings(), open_model(SAMPLE)
+    among = Engine(model, settings, ["deu_Latn", *sorted(needed)])
+    assert [made.text for made in among.translate(SENTENCES, ENGLISH, GERMAN)] == [made.text for made in expected]
+    assert among.translate(SENTENCES, ENGLISH, GERMAN, all_pieces=True) == expected
+    assert [made.text for made in among.translate(SENTENCES, ENGLISH, GERMAN)] == [made.text for made in expected]  # now and then again
+    few = ["deu_Latn", "▁Fluss"]
+    written = Engine(model, settings, few).translate(SENTENCES[2:4], ENGLISH, GERMAN)
+    assert {made.text.replace("deu_Latn", "").replace("Fluss", "").strip() for made in written} == {""}
+
+
+def test_what_looks_like_a_fault_is_made_again_with_all_pieces() -> None:
+    settings = TranslationSettings(candidates=CandidateSettings(min_log_probability=-0.05))
+    among = Engine(open_model(SAMPLE), settings, ["deu_Latn", "▁Fluss"])
+    assert among.translate(SENTENCES, ENGLISH, GERMAN) == engine().translate(SENTENCES, ENGLISH, GERMAN)
 
 
 def test_an_output_at_the_length_limit_is_marked() -> None:
