@@ -44,7 +44,7 @@ def test_a_python_that_is_allowed_finds_all_of_the_lock_for_it_and_compiles_noth
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     pins = Counter(pin.split("==")[0] for pin in found.stdout.splitlines())
-    assert pins["soupsieve"] == pins["torch"] == 1
+    assert pins["torch"] == 1
     assert max(pins.values()) == 1
 
 
