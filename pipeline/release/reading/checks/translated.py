@@ -119,7 +119,8 @@ class Block:
         state = self._state(rejected, fallen, said)
         # The policy looks at whether there is a text, and whether there is anything in it.
         scored = self.texts.select(schema.SCORES.names).append_column("text", state)
-        rejections = policy.rejections(scored, policy.text_lengths(self.english), self.thresholds)
+        lengths = pc.fill_null(pc.utf8_length(self.english["text"]), 0).to_numpy().astype(np.int32)
+        rejections = policy.rejections(scored, lengths, self.thresholds)
         expected = np.zeros(len(reasons), np.int8)
         for number, reason in reversed(list(enumerate(policy.REASONS, 1))):
             expected[rejections[reason]] = number
