@@ -94,6 +94,7 @@ def write_release(
         "answer": [""] * len(query_rows),
         "query_langs": side_bits[0],
         "passage_langs": side_bits[1],
+        "answer_scores": [None] * len(query_rows),
     }
     write("pairs", pa.table(pairs, schema=schema.RELEASED_PAIRS), block_of["queries"][query_rows])
     nothing = {"read": 0, "kept": 0, "rejected": {}}
