@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -39,6 +39,8 @@ class Licence:
     """None where nobody has said what it asks."""
     also_under: frozenset[str] = frozenset()
     """If it is share-alike: the other licences that what is made of it may have."""
+    not_under: frozenset[str] = frozenset()
+    """Share-alike licences that what is made of it cannot have, as they allow no condition that it has."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,10 @@ def table() -> dict[str, Licence]:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {
         row["licence"]: Licence(
-            row["licence"], frozenset(term for term in TERMS if row[term] == "yes"), frozenset(row["also_under"].split())
+            row["licence"],
+            frozenset(term for term in TERMS if row[term] == "yes"),
+            frozenset(row["also_under"].split()),
+            frozenset(row["not_under"].split()),
         )
         for row in rows
     }
@@ -233,7 +238,7 @@ def _licence(symbol: Any, stated: Sequence[Term] | None) -> Licence:
     name = getattr(symbol, "license_symbol", symbol).key
     known = table().get(name)
     if known:
-        return Licence(_text(symbol), known.asks, known.also_under)
+        return replace(known, name=_text(symbol))
     if stated is None and not _OWN.match(name):
         raise ValueError("is not in the table of licences (pipeline/licences.tsv): state what it asks in the card, as `licence_terms`")
     return Licence(_text(symbol), None if stated is None else frozenset(stated))
@@ -261,7 +266,7 @@ def _fewest_conflicts(choices: Mapping[str, list[frozenset[Licence]]]) -> list[s
 
 def _restricts(licence: Licence) -> bool:
     """Whether a licence can stand in the way of another, or of a release."""
-    return licence.asks is None or bool(licence.asks - {"attribution"})
+    return licence.asks is None or bool(licence.asks - {"attribution"} or licence.not_under)
 
 
 def _most_open(ways: set[frozenset[Licence]]) -> list[frozenset[Licence]]:
@@ -292,6 +297,8 @@ def _conflicts(parts: Mapping[Licence, list[str]]) -> list[str]:
                 found.append(f"{who[first]} and {who[second]} each ask that what is made of them has their own licence")
         elif "non_commercial" in (second.asks or ()) and "non_commercial" not in (first.asks or ()):
             found.append(f"{who[first]} asks that what is made of it may be used commercially, which {who[second]} forbids")
+        elif _accepted(first) <= second.not_under:
+            found.append(f"{who[first]} asks that what is made of it has that licence, which the conditions of {who[second]} do not allow")
     return found
 
 
