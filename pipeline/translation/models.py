@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import LANGUAGES, Language
@@ -15,8 +15,11 @@ from parallel_qa.pipeline.translation.families import FAMILIES, NLLB, Family
 
 MODEL_FILE = "model.json"
 SENTENCEPIECE = NLLB.pieces[0]
-_ENGINE_FILES = ("model.bin", "config.json", "shared_vocabulary.json")
-REQUIRED = (*_ENGINE_FILES, SENTENCEPIECE)
+_ENGINE_FILES = ("model.bin", "config.json")
+_SHARED_VOCABULARY = "shared_vocabulary.json"
+VOCABULARIES = {"source": "source_vocabulary.json", "target": "target_vocabulary.json"}
+"""Of a model whose two sides do not have the same."""
+REQUIRED = (*_ENGINE_FILES, _SHARED_VOCABULARY, SENTENCEPIECE)
 """The files of a model of the NLLB family."""
 _EOS = "</s>"
 
@@ -35,6 +38,8 @@ class Model:
     pair: tuple[str, str] | None = None  # of a model for one pair without language tokens: NLLB codes of source and target
     identity: str | None = None
     """Of a converted model what it was converted from, as a fingerprint."""
+    target: str | None = None
+    """NLLB code of the one language that a model can write whose target's vocabulary was cut."""
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +63,8 @@ class Model:
 
     def check_direction(self, source: Language, target: Language) -> None:
         """Raises UserError where the model does not translate from `source` to `target`."""
+        if self.target and target.code != self.target:
+            raise UserError(f"model {self.name!r} was cut to what {self.target} needs: it does not translate into {target.code}")
         if self.pair:
             if (source.code, target.code) != self.pair:
                 raise UserError(
@@ -90,7 +97,7 @@ def open_model(folder: Path) -> Model:
     """
     model = described_model(folder)
     expected = _description(folder).get("sha256", {})
-    for name in _required(model.family):
+    for name in _required(folder, model.family):
         if name in expected and sha256_of(folder / name) != expected[name]:
             raise UserError(f"model {folder}: {name} is damaged (its checksum is wrong): convert or download the model again")
     return model
@@ -99,12 +106,17 @@ def open_model(folder: Path) -> Model:
 def _description(folder: Path) -> dict[str, Any]:
     if not (folder / MODEL_FILE).is_file():
         return {}
-    content: dict[str, Any] = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"model {folder}: {MODEL_FILE} is damaged ({error}): convert or download the model again") from None
     return content
 
 
-def _required(family: Family) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*_ENGINE_FILES, *family.pieces)))
+def _required(folder: Path, family: Family) -> tuple[str, ...]:
+    apart = tuple(VOCABULARIES.values())
+    shared = (folder / _SHARED_VOCABULARY).is_file() or not any((folder / name).is_file() for name in apart)
+    return tuple(dict.fromkeys((*_ENGINE_FILES, *((_SHARED_VOCABULARY,) if shared else apart), *family.pieces)))
 
 
 def described_model(folder: Path) -> Model:
@@ -114,7 +126,7 @@ def described_model(folder: Path) -> Model:
     """
     description = _description(folder)
     family = FAMILIES[description.get("family", NLLB.name)]
-    required = _required(family)
+    required = _required(folder, family)
     for name in required:
         if not (folder / name).is_file():
             raise UserError(f"model {folder}: the file {name} is missing: convert or download the model again")
@@ -131,6 +143,7 @@ def described_model(folder: Path) -> Model:
         family.language_tokens(vocabulary(folder)),
         (pair[0], pair[1]) if pair else None,
         description.get("identity"),
+        description.get("target"),
     )
 
 
@@ -139,13 +152,16 @@ def describe(
     *,
     name: str,
     licence: str | None,
-    quantization: str,
+    quantization: str | None,
     family: Family = NLLB,
     pair: tuple[str, str] | None = None,
     identity: str | None = None,
+    target: str | None = None,
 ) -> dict[str, Any]:
-    """The content of a model folder's `model.json`; `identity` is a fingerprint of what the model was converted from."""
-    files = dict.fromkeys((*_ENGINE_FILES, *family.pieces))
+    """The content of a model folder's `model.json`; `identity` is a fingerprint of what the model was converted from.
+
+    `target` is the code of the one language that a cut model writes.
+    """
     described: dict[str, Any] = {"name": name, "licence": licence, "quantization": quantization}
     if identity:
         described["identity"] = identity
@@ -153,12 +169,15 @@ def describe(
         described["family"] = family.name
     if pair:
         described["pair"] = list(pair)
-    return described | {"sha256": {file: sha256_of(folder / file) for file in files}}
+    if target:
+        described["target"] = target
+    return described | {"sha256": {file: sha256_of(folder / file) for file in _required(folder, family)}}
 
 
-def vocabulary(folder: Path) -> list[str]:
-    """The vocabulary of a CTranslate2 model."""
-    tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+def vocabulary(folder: Path, side: Literal["source", "target"] = "source") -> list[str]:
+    """The vocabulary of a CTranslate2 model, of the one side where the other has another."""
+    shared = folder / _SHARED_VOCABULARY
+    tokens: list[str] = json.loads((shared if shared.is_file() else folder / VOCABULARIES[side]).read_text(encoding="utf-8"))
     return tokens
 
 

@@ -10,7 +10,7 @@ from parallel_qa.flows.cli import app
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.settings import TranslationSettings
 from parallel_qa.pipeline.translation.model_finding import SAMPLE, find_model
-from parallel_qa.pipeline.translation.models import REQUIRED, open_model
+from parallel_qa.pipeline.translation.models import REQUIRED, open_model, vocabulary
 
 
 def test_the_sample_model_is_the_one_described() -> None:
@@ -32,6 +32,26 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(UserError, match=rf"the file {name} is missing"):
         open_model(folder)
+
+
+def test_a_damaged_description_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(SAMPLE, folder)
+    (folder / "model.json").write_bytes((SAMPLE / "model.json").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"model\.json is damaged \(.*\): convert or download the model again"):
+        open_model(folder)
+
+
+def test_a_model_may_have_a_vocabulary_for_each_side(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(SAMPLE, folder)
+    (folder / "model.json").unlink()
+    (folder / "shared_vocabulary.json").rename(folder / "source_vocabulary.json")
+    with pytest.raises(UserError, match=r"the file target_vocabulary\.json is missing"):
+        open_model(folder)
+    (folder / "target_vocabulary.json").write_text('["</s>", "deu_Latn"]')
+    assert set(open_model(folder).checksums) >= {"source_vocabulary.json", "target_vocabulary.json"}
+    assert vocabulary(folder, "source") == vocabulary(SAMPLE) and vocabulary(folder, "target") == ["</s>", "deu_Latn"]
 
 
 def test_a_folder_is_found_beside_the_profile(tmp_path: Path) -> None:
