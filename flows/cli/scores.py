@@ -86,13 +86,14 @@ def report(
     """Write one HTML page about a run that was filtered: counts, scores, what was rejected and what was kept."""
     from parallel_qa.pipeline import pages
     from parallel_qa.pipeline.filters.review.report import report_page
+    from parallel_qa.pipeline.planning.candidate_facts import candidate_facts
     from parallel_qa.pipeline.planning.plan import Plan
     from parallel_qa.pipeline.settings import load_settings
     from parallel_qa.pipeline.store import Store
 
     pages.check_place(output)
     plan = Plan(load_settings(profile), Store(store, writable=False))
-    pages.write(report_page(plan.settings, plan.scored_shards, plan.store, rows), output)
+    pages.write(report_page(plan.settings, plan.scored_shards, plan.store, rows, candidate_facts(plan)), output)
     print_line(f"Report: {output}")
 
 

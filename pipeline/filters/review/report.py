@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +51,14 @@ _RANGES = {
 """Scores that are drawn, with the ends of their axis; what lies beyond is drawn at the end."""
 
 
-def report_page(settings: Settings, shards: Sequence[ScoredShard], store: Store, rows: int = 100) -> str:
-    """The report of a run as HTML; `shards` are all that it filtered.
+def report_page(
+    settings: Settings,
+    shards: Sequence[ScoredShard],
+    store: Store,
+    rows: int = 100,
+    candidates: Mapping[str, Mapping[str, int]] | None = None,
+) -> str:
+    """The report of a run as HTML; `shards` are all that it filtered, `candidates` what decoding among candidates changed by language.
 
     It shows about `rows` texts of each language drawn at random, to be judged; as many rejected ones of each language and reason;
     and as many of each source and table in all languages side by side. They are always the same ones.
@@ -78,6 +84,7 @@ def report_page(settings: Settings, shards: Sequence[ScoredShard], store: Store,
         gathered.figures(),
         name=settings.name,
         counts=gathered.counts(),
+        candidates=[{"language": LANGUAGES.find(code).name, **facts} for code, facts in (candidates or {}).items()],
         content=pages.script_json(content),
     )
 

@@ -218,3 +218,12 @@ def test_the_page_is_the_same_every_time_and_needs_nothing_beside_it(sample_run:
     first, again = (report_page(sample_run.settings, scored_shards(sample_run), sample_run.store, 5) for _ in range(2))
     assert first == again
     assert "<script src" not in first and '<link rel="stylesheet"' not in first
+
+
+def test_what_candidates_changed_is_shown_where_there_are_any(sample_run: Run) -> None:
+    facts = {"pieces_there": 21_000, "pieces_back": 30_000, "units": 8, "with_all_pieces": 1, "checked": 4_000, "differing": 6}
+    shards = scored_shards(sample_run)
+    page = report_page(sample_run.settings, shards, sample_run.store, 5, {"deu_Latn": facts})
+    assert '<td>German<td class="number">21,000<td class="number">30,000<td class="number">4,000' in page
+    assert '<td class="number">0.15<td class="number">1 of 8' in page
+    assert 'id="candidates"' not in report_page(sample_run.settings, shards, sample_run.store, 5)
