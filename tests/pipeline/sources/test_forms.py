@@ -51,6 +51,11 @@ DIFFERENT = [
     ("1,000", "1000", "1.000"),
     ("from -5 to 5", "from 5 to 5", "from 5 to -5"),
     (r"a\b", "a b"),
+    ("What is []?", "What is {}?", "What is ()?", "What is?"),
+    ("a != b", "a = b", "a! b"),
+    ("p->x", "p>x", "p x", "p → x"),
+    ("What does <- do?", "What does < do?", "What does -> do?"),
+    ("What is :: for?", "What is : for?"),
 ]
 SAME = [
     (
@@ -77,6 +82,9 @@ SAME = [
     ("☀️ sun", "☀ sun"),
     ("H₂O", "H2O"),
     ("1, 2, 3", "1 2 3", "1; 2; 3."),
+    ("a!=b", "a != b", "(a != b)."),
+    ("main()", "main( )", "“main()”?"),
+    ("x<-5", "x < -5"),
     ("Say: yes", "Say yes", "Say “yes”", "¿Say yes?"),
 ]
 
