@@ -7,6 +7,7 @@ Mining of Massive Datasets, section 3.4); each candidate is then compared in ful
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ NEARNESS = {
 }
 _TELLING = re.compile(rf"{NAME_OR_NUMBER}|\d+")  # a number that begins a sentence tells two texts apart as well
 _SYMBOLS = re.compile(r"\S*[^\w\s]\S*")  # in a form, where nothing else is left between the words
+_DENIALS = frozenset(["cannot", "neither", "never", "no", "nobody", "none", "nor", "not", "nothing", "nowhere", "t", "without"])
+"""Words of a form that turn what is said into its opposite; "isn't" is "isn t" there."""
 
 
 def bands(split: Words, nearness: Nearness) -> pa.Table:
@@ -65,7 +68,7 @@ def bands(split: Words, nearness: Nearness) -> pa.Table:
 
 
 def nearly_equal(text: str, other: str, nearness: Nearness, forms: tuple[str, str]) -> bool:
-    """Whether the runs of two texts are nearly the same, and their names, numbers and symbols are the same.
+    """Whether the runs of two texts are nearly the same, and their names, numbers, symbols and denials are the same.
 
     `forms` are the words and symbols of the two.
     """
@@ -73,8 +76,14 @@ def nearly_equal(text: str, other: str, nearness: Nearness, forms: tuple[str, st
         return False
     if set(_SYMBOLS.findall(forms[0])) != set(_SYMBOLS.findall(forms[1])):
         return False
+    if _denials(forms[0]) != _denials(forms[1]):
+        return False
     one, two = (_run_set(form, nearness) for form in forms)
     return len(one & two) >= nearness.jaccard * len(one | two)
+
+
+def _denials(form: str) -> Counter[str]:
+    return Counter(word for word in form.split(" ") if word in _DENIALS)
 
 
 def _run_set(form: str, nearness: Nearness) -> set[tuple[str, ...]]:

@@ -145,6 +145,26 @@ def test_nearly_equal_texts_have_the_same_symbols(one: str, other: str, near: bo
     assert nearly_equal(*texts, NEARNESS["queries"], tuple(words_and_symbols(pa.array(texts)).to_pylist())) == near
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("is it sold?", "is it not sold?", False),
+        ("is it sold?", "isn't it sold?", False),
+        ("isn’t it sold?", "isn't it sold?", True),
+        ("sold with salt", "sold without salt", False),
+        ("has it a town?", "has it no town?", False),
+        ("it is never sold, and not made", "it is not sold, and never made", True),
+        ("it is sold, never made", "it is sold, not made", False),
+        ("is it sold?", "is it then sold?", True),
+    ],
+)
+def test_nearly_equal_texts_deny_the_same_number_of_times(one: str, other: str, near: bool) -> None:
+    filling = " ".join(f"word{first}{second}" for first in "abcdefgh" for second in "abcdefgh")
+    texts = (f"{filling} {one}", f"{filling} {other}")
+    for nearness in NEARNESS.values():
+        assert nearly_equal(*texts, nearness, tuple(words_and_symbols(pa.array(texts)).to_pylist())) == near
+
+
 def test_what_was_merged_stands_for_nothing(project: Project, store: Store) -> None:
     words_of = LONG.split()
 
