@@ -13,21 +13,30 @@ import sentencex
 
 # Marks that end a clause, then weaker ones, then white space; also those of other scripts, for the way back.
 _CUTS = [re.compile(pattern) for pattern in (r"[;:；：؛।](?!\S)\s*|[；：。]|\s[–—]\s", r"[,،](?=\s)\s*|[，、]", r"\s+")]
-_ADDRESS = r"(?:https?://|www\.)\S+|(?<!\S)\S+@\S+\.\w+"
-# Of words that a slash joins: a root or drive before them, a file's name at their end, three or more in small letters.
+_ADDRESS = (
+    r"(?i:(?:https?|ftp)://|www\.)\S+|(?<!\S)[^\s@]++@[^\s@]+\.\w+"
+    r"|(?<![\w.-])(?:[a-z\d-]++\.)++[a-z]{2,}/\S*"  # a.org/b
+)
+_FOLDERS = "bin|cgi|com|css|dev|img|js|lib|opt|org|proc|src|sys|tmp|usr|var|www"
+# Of words that a slash joins: a root or drive before them, a file's name at their end, three or more with a folder's name among them.
 _PATH = (
     r"(?<!\w)(?:[A-Za-z]:|~|\.{1,2})?[/\\][\w.]\S*"
     r"|(?<![\w./-])[\w.-]+(?:/[\w.-]+)*/(?:[\w-]{2,}\.\w|[\w-]\.\w{2})[\w.-]*"
-    r"|(?<![\w./-])[a-z][a-z\d-]*(?:/[a-z\d-]+){2,}"
+    rf"|(?<![\w./-])(?=(?:[a-z\d-]+/)*(?:{_FOLDERS})(?:/|(?![\w-])))[a-z][a-z\d-]*(?:/[a-z\d-]+){{2,}}"
 )
-# Of words before brackets: a name with a dot or with a small letter first, but no ending as in "file(s)" and no phrase as its argument;
-# a letter of another; anything with arguments that no sentence has, or without.
+# Of words before brackets: a name with a dot or with a small letter first, but no ending as in "file(s)", no phrase as its argument
+# and, after a word, no name; a letter of another; anything with arguments that no sentence has, or without.
 _CALL = (
-    r"(?:(?<![\w.])\w++(?:\.\w++)++|(?<!\w)(?!\w+\((?:e?s|ies)\))[a-z]\w*)(?!\([^\W\d_]+(?: [^\W\d_]+)+\))\((?:[^()]|\([^()]*\))*\)"
+    r"(?:(?<![\w.])\w++(?:\.\w++)++"
+    r"|(?<!\w)(?!\w+\((?:e?s|ies|e?d|r?en|n?ing|al|ly)\)|[a-z]{4,}\([A-Z][\w ,.–-]*\))[a-z]\w*)"
+    r"(?!\([^\W\d_]+\.?(?: [\w.–-]+)+\))\((?:[^()]|\([^()]*\))*\)"
     r"|(?<!\w)[A-Z]\((?![^()]*[^\W\d_]{2})[^()]*\)"
     r"|(?<!\w)\w+\((?:[^()]*[=\"{}\[\];][^()]*)?\)"
 )
-_CODE = r"`[^`]*`|(?<!\w)\w*_\w+|(?<!\w)\w+(?:::|->)\w[\w/:.>-]*|<[/!]?\w[^<>]*>"
+_CODE = (
+    r"`[^`]*`|(?<!\w)(?!_[^\W_]+_(?!\w))\w*_\w+|(?<!\w)\w+(?:::|->)\w[\w/:.>-]*"
+    r"|<!\w[^<>]*>|</?\w[\w:.-]*+/?(?:\s(?![^<>=\"'/]*>)[^<>]*)?>"  # "<The Beatles>" is no tag
+)
 _UNTRANSLATABLE = re.compile("|".join((_ADDRESS, _CALL, _PATH, _CODE)))
 
 
@@ -101,6 +110,7 @@ def needs_model(sentence: str) -> bool:
     """Whether there is anything to translate: not so in numbers, signs, addresses and code, which models make phrases of.
 
     Words joined by a slash ("Yes/No") or by brackets ("Paris(France)") are language unless something marks them as code: a path by a
-    root, a drive, a file's name or three parts, a call by a name with a small letter or a dot, or by arguments that are no words.
+    root, a drive, a file's name or a folder's among three parts, a call by a name with a small letter or a dot, or by arguments that
+    are no words.
     """
     return any(map(str.isalpha, _UNTRANSLATABLE.sub("", sentence)))

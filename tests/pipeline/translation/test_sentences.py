@@ -111,7 +111,8 @@ def test_clauses_are_cut_at_the_strongest_mark(text: str, parts: list[str]) -> N
     "text",
     ["`x = y + 1`", "print(value)", "snake_case_name", "std::vector", "src/main/java", "<br>", "a@b.org", "3.14", "", "…",
      "f(x)", "P(A)", "print(len(x))", "foo.bar(baz)", "getName()", "Point(x=1)", "math.max(a, b)", "src/main.py", "C:/Users/x",
-     "C:\\Users\\x", "/usr/local/bin", "~/notes", "../a/b", "https://a.org/b_(c)"],
+     "C:\\Users\\x", "/usr/local/bin", "~/notes", "../a/b", "https://a.org/b_(c)", "HTTP://A.ORG/B", "ftp://a.org/b", "a.org/b",
+     "usr/bin/env", "__init__", "_x", "<int>", "<img src=x>", "<br/>", "<!DOCTYPE html>", "log(n)", "max(MAX, x)", "sleep(1000)"],
 )  # fmt: skip
 def test_code_numbers_and_addresses_need_no_model(text: str) -> None:
     assert not needs_model(text)
@@ -122,14 +123,16 @@ def test_code_numbers_and_addresses_need_no_model(text: str) -> None:
     ["Call `x` twice.", "and/or is a phrase", "It costs 3 euros.", "He said (quietly) no.", "Yes/No", "male/female", "Paris(France)",
      "and/or", "km/h", "TCP/IP", "he/she (they)", "Yes/No.", "N/A", "file(s)", "a.m./p.m.", "U.S./Canada", "Positive/Negative/Neutral",
      "NATO(North Atlantic Treaty Organization)", "mercury(the planet)", "C(arbon)", "巴黎(法国)", "ртуть(планета)", "是/否",
-     "a < b and c > d"],
+     "a < b and c > d", "yes/no/maybe", "he/she/it", "history/culture/politics", "child(ren)", "run(ning)", "diabetes(type 2)",
+     "king(r. 1642-1660)", "iron(III)", "water(H2O)", "vitamin(A)", "paris(France, Europe)", "_Salt_", "<The Beatles>",
+     "<music playing>", "etc./more"],
 )  # fmt: skip
 def test_words_with_a_slash_or_brackets_are_language(text: str) -> None:
     assert needs_model(text)
 
 
-@pytest.mark.parametrize("part", ["a", "a/", "f(", "f(x ", "a.b.", "_", "<a ", "(a)", "`", "/"])
+@pytest.mark.parametrize("part", ["a", "a/", "a@", "a.", "f(", "f(x ", "a.b.", "_", "<a ", "(a)", "`", "/"])
 def test_hostile_sentences_take_no_longer_than_others(part: str) -> None:
     began = time.process_time()
-    needs_model(part * 5_000)
-    assert time.process_time() - began < 5
+    needs_model(part * 50_000)
+    assert time.process_time() - began < 3
