@@ -26,6 +26,7 @@ TERMS: tuple[Term, ...] = get_args(Term)
 
 _OWN = re.compile(r"((?:DocumentRef-[a-z0-9.-]+:)?)LicenseRef-([a-z0-9.-]+)", re.IGNORECASE)
 _LONGEST = 1000  # characters of an expression, which bounds its nesting
+_SHOWN = 200  # characters of an expression in what is said of it
 _MOST_CHOICES = 1000
 
 
@@ -94,7 +95,7 @@ def combine(parts: Mapping[str, str], decided: str | None = None, stated: Mappin
             parsed = _parsed(licence)
             choices[name] = _choices(parsed, stated.get(name))
         except ValueError as error:
-            what = f"{name}: its licence, {licence}, {error}"
+            what = f"{name}: its licence, {_beginning(licence)}, {error}"
             if decided is None:
                 raise UserError(f"{what}: leave it out, correct its card, or set release.licence to what you decide on") from None
             conflicts.append(what)
@@ -132,7 +133,11 @@ def normalised(expression: str, where: str) -> str:
     try:
         return _text(_parsed(expression))
     except ValueError as error:
-        raise UserError(f"{where}: {expression} {error}: give an SPDX expression, such as CC-BY-SA-4.0, or LicenseRef-NAME") from None
+        raise UserError(f"{where}: {_beginning(expression)} {error}: give an SPDX expression, such as CC-BY-SA-4.0, or LicenseRef-NAME") from None
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 @functools.cache

@@ -284,3 +284,13 @@ def test_a_release_with_a_conflict_is_passed_on_only_if_its_publisher_decided() 
         UserError, match=r"^here: its licences do not allow .*may not be passed on \(and 2 more, in its card\).*release\.licence"
     ):
         check_may_be_passed_on(combine(parts).facts(), "here")
+
+
+@pytest.mark.parametrize("decided", [None, "MIT"])
+def test_of_a_licence_without_end_the_beginning_is_told(decided: str | None) -> None:
+    try:
+        (told,) = combine({"source a": "MIT OR " * 1_000_000 + "MIT"}, decided).conflicts
+    except UserError as error:
+        told = str(error)
+    assert told.startswith("source a: its licence, MIT OR MIT") and "is longer than 1000 characters" in told
+    assert len(told) < 500
