@@ -133,7 +133,9 @@ def normalised(expression: str, where: str) -> str:
     try:
         return _text(_parsed(expression))
     except ValueError as error:
-        raise UserError(f"{where}: {_beginning(expression)} {error}: give an SPDX expression, such as CC-BY-SA-4.0, or LicenseRef-NAME") from None
+        raise UserError(
+            f"{where}: {_beginning(expression)} {error}: give an SPDX expression, such as CC-BY-SA-4.0, or LicenseRef-NAME"
+        ) from None
 
 
 def _beginning(text: str) -> str:
