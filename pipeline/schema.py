@@ -73,7 +73,7 @@ MEASURED = pa.schema(
     + [("faults", pa.int32())]
 )
 """What the filters measured of a text by itself; null where there was nothing to measure. Each is described in its module
-of `pipeline/filters`.
+of `pipeline/filters/checks`.
 
 Of the translation: `language`: 1 if a detector takes it for its language, else 0. `script`: share of its letters in its
 language's script. `copied`: share of its words that were copied from the English. `untranslated`: the longest run of them.
@@ -82,7 +82,7 @@ of addresses, brackets and quotes kept. `log_probability`: that of the least lik
 `faults`: sentences with a fault that the engine saw.
 
 Of the back-translation against the English: `chrf` and `token_sort`, 0 to 100; `length_ratio` in characters; `sentences`:
-their number by that of the English, at most 1; `ending`: 1 if it ends as the English does.
+the smaller of both numbers by the larger; `ending`: 1 if it ends as the English does.
 """
 
 COMPARED = pa.schema([(name, pa.float32()) for name in ("numbers", "names", "chrf_outlier", "length_outlier")])

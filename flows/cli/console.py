@@ -10,7 +10,7 @@ from rich.console import Console
 out = Console()
 err = Console(stderr=True)
 
-ProfileArgument = Annotated[str, typer.Argument(help="A ready profile (sample, nllb) or the path of a YAML file.")]
+ProfileArgument = Annotated[str, typer.Argument(help="A ready profile (sample, nllb, paper) or the path of a YAML file.")]
 StoreOption = Annotated[str, typer.Option("--store", help="Where everything is kept: a folder or an s3:// address.")]
 ReleaseArgument = Annotated[str, typer.Argument(help="The folder of a release, or a store, whose latest release is meant.")]
 CardArgument = Annotated[str, typer.Argument(help="The name of a shipped card, or the path of one.")]

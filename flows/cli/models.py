@@ -17,7 +17,7 @@ app = typer.Typer(help="Convert and look at translation models.", no_args_is_hel
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a Hugging Face checkpoint of the NLLB family.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a Hugging Face checkpoint: NLLB-200, M2M-100, MADLAD-400 or OPUS-MT.")],
     output: Annotated[Path, typer.Argument(help="Folder for the converted model; must not exist.")],
     quantization: Annotated[str, typer.Option(help="int8, float16, int8_float16 or float32.")] = "int8",
     name: Annotated[str | None, typer.Option(help="What the model is called in manifests; the folder's name if not given.")] = None,

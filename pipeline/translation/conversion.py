@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints of the NLLB family into CTranslate2 models (extra `convert`)."""
+"""Hugging Face checkpoints of a known family into CTranslate2 models (extra `convert`)."""
 
 from __future__ import annotations
 
