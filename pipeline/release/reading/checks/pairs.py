@@ -106,7 +106,7 @@ class Pairs:
         sizes = pc.fill_null(pc.list_value_length(lists), len(codes)).to_numpy(zero_copy_only=False)
         given = (sizes == len(codes)) & ~is_null(pairs["answer_scores"])
         scores = np.full((len(pairs), len(codes)), np.nan, dtype=np.float32)
-        scores[given] = lists.filter(pa.array(given)).flatten().to_numpy(zero_copy_only=False).reshape(-1, len(codes))
+        scores[given] = lists.filter(pa.array(given)).flatten().to_numpy(zero_copy_only=False).reshape(scores[given].shape)
         return lost_answers(scores, [self._claims.profile.filters.of(code, "passages") for code in codes]), sizes != len(codes)
 
     def _count(self, pairs: pa.Table, queries: Integers, passages: Integers, lost: NDArray[np.bool_]) -> None:

@@ -551,6 +551,13 @@ def test_metadata_for_machines_that_say_something_else_are_found(release: Path, 
     assert found(release) == [f"croissant.json: {what}"]
 
 
+def test_a_manifest_that_has_lost_its_languages_is_found(release: Path) -> None:
+    change_manifest(release, lambda manifest: manifest.update(languages=["eng_Latn"]))
+    faults = found(release)
+    assert "manifest.json: settings.languages is ['deu_Latn', 'arb_Arab', 'zho_Hans'], and by the rest of the manifest []" in faults
+    assert [fault for fault in faults if "has not one score of its answer for each language" in fault]
+
+
 def test_a_file_with_more_rows_than_bytes_is_not_read(release: Path) -> None:
     table = resealing.read(release, PAIRS)
     rows = pa.table({field.name: pa.nulls(4_000_000, field.type) for field in table.schema}, schema=table.schema)
