@@ -1,9 +1,8 @@
 """The stage `filter`: put the translations together and measure every text.
 
 Makes the units `scored/LANG/SOURCE/TABLE/SHARD`, row by row the texts of an English shard with what there is to say of each
-by itself, and of passages which answers they kept, and `compared/SOURCE/TABLE/SHARD` with what its languages say about each
-other. No threshold is applied: the policy
-says what they make of the scores when a release is made.
+by itself, and of passages how much of each answer they kept, and `compared/SOURCE/TABLE/SHARD` with what its languages say about
+each other. No threshold is applied here: the policy compares the scores with them when a release is made.
 """
 
 from __future__ import annotations

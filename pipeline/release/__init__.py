@@ -1,1 +1,1 @@
-"""Releases: parallel Parquet shards, a manifest that proves them, and a dataset card."""
+"""Releases: parallel Parquet shards, a manifest that they are checked against, and a dataset card."""

@@ -1,6 +1,6 @@
 """Sources of three tables that belong together by id: queries, passages, and links between them (BEIR, MS MARCO).
 
-The tables are written to disk and joined there: the cost grows with their rows (n log n), the memory does not.
+The tables are written to disk and joined there: the cost grows with their rows (n log n), in the memory that DuckDB may have.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the store holds translations of already: sentences that several shards have, and those of earlier runs.
 
 A unit of translations says in its record what it was made from and with what, so its sentences can be read again beside it.
-They are found through an index on disk, and read from files on this machine, so that memory does not grow with them.
+They are found through an index on disk, and read from files on this machine, so that few of them are in memory.
 """
 
 from __future__ import annotations

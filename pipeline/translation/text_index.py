@@ -1,4 +1,4 @@
-"""Which texts stand where: an index on disk, in memory that does not grow with it."""
+"""Which texts stand where: an index on disk, of which a small part is in memory at a time."""
 
 from __future__ import annotations
 
