@@ -70,7 +70,20 @@ def split(text: str, tag: str = "en") -> Segmented:
 
 def _pieces_of_line(line: str, tag: str) -> list[str]:
     pieces = list(sentencex.segment(tag, line))
-    return pieces if "".join(pieces) == line else [line]  # the library promises that they do
+    return _with_points_of_names(pieces) if "".join(pieces) == line else [line]  # the library promises that they do
+
+
+def _with_points_of_names(pieces: list[str]) -> list[str]:
+    """`pieces`, but a point with a space before it and none after begins a name (".NET") and ends no sentence."""
+    mended: list[str] = []
+    for piece in pieces:
+        before = mended[-1] if mended else ""
+        if before.endswith(".") and not before[-2:-1].strip() and piece[:1].isalnum():
+            ended = before[:-1].rstrip().endswith((".", "!", "?"))
+            mended[-1:] = [before[:-1], f".{piece}"] if ended else [before + piece]
+        else:
+            mended.append(piece)
+    return mended
 
 
 def join(sentences: Sequence[str], gaps: Sequence[str], space: str = " ", plain: str = " ") -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model, split
 
-PARTS = ["Dr. Ada", "1.5 km", "Yes!", "No?", "a", ".", "…", "\n", "\n\n", " ", "  ", "\t", "e.g.", "\u3000", "“Oh.”", "é"]
+PARTS = ["Dr. Ada", " .NET", "1.5 km", "Yes!", "No?", "a", ".", "…", "\n", "\n\n", " ", "  ", "\t", "e.g.", "\u3000", "“Oh.”", "é"]
 prose = st.lists(st.sampled_from(PARTS))
 
 
@@ -41,6 +41,22 @@ def test_sentences_of_a_paragraph() -> None:
 def test_a_line_break_ends_a_sentence(text: str, sentences: tuple[str, ...], gaps: tuple[str, ...]) -> None:
     segmented = split(text, "zh" if "第" in text else "en")
     assert (segmented.sentences, segmented.gaps) == (sentences, gaps)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("What is .NET?", ("What is .NET?",)),
+        (".NET is old. .NET is good.", (".NET is old.", ".NET is good.")),
+        ("Is .NET good? .NET is.", ("Is .NET good?", ".NET is.")),
+        ("It ends . And goes on .", ("It ends .", "And goes on .")),
+        ("A .22 rifle. The .com boom.", ("A .22 rifle.", "The .com boom.")),
+    ],
+)
+def test_a_point_before_a_name_is_its_own(text: str, sentences: tuple[str, ...]) -> None:
+    segmented = split(text)
+    assert segmented.sentences == sentences
+    assert join(segmented.sentences, segmented.gaps) == text
 
 
 @given(st.text() | prose.map("".join))
@@ -131,8 +147,9 @@ def test_words_with_a_slash_or_brackets_are_language(text: str) -> None:
     assert needs_model(text)
 
 
-@pytest.mark.parametrize("part", ["a", "a/", "a@", "a.", "f(", "f(x ", "a.b.", "_", "<a ", "(a)", "`", "/"])
+@pytest.mark.parametrize("part", ["a", "a/", " .A", "a@", "a.", "f(", "f(x ", "a.b.", "_", "<a ", "(a)", "`", "/"])
 def test_hostile_sentences_take_no_longer_than_others(part: str) -> None:
     began = time.process_time()
+    split(part * 10_000)
     needs_model(part * 50_000)
     assert time.process_time() - began < 3
