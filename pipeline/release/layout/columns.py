@@ -60,7 +60,7 @@ _PAIRS = {
     "negative_rows": "rows of passages that do not answer it, hard ones",
     "source": "the source of the pair",
     "source_id": "its name in the source",
-    "answer": "short answer, in English; null where the source has none",
+    "answer": "short answer, in English; empty where the source has none",
     "query_langs": "bit set of the languages in which the question survived",
     "passage_langs": "bit set of the languages in which the passage survived and holds the answer",
     "answer_scores": "how much of the pair's answer is left in each translation of its passage, 0 to 100, by language, English left out; "
