@@ -11,6 +11,7 @@ import yaml
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.release.layout.columns import TABLES, columns, scores
+from parallel_qa.pipeline.release.layout.front_matter import front_matter
 from parallel_qa.pipeline.release.layout.manifest import languages_of
 from parallel_qa.pipeline.release.layout.survival import rejected_by_reason
 from parallel_qa.pipeline.release.making.markdown import Markdown, address, code, code_block, escaped
@@ -32,7 +33,7 @@ _TEMPLATES.filters |= {"markdown": Markdown, "code": code, "code_block": code_bl
 def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[str, Any]) -> str:
     """The card for the release in `folder`, whose tables are written and whose manifest is `manifest`."""
     return _TEMPLATES.get_template("README.md.jinja").render(
-        front_matter=yaml.safe_dump(_front_matter(manifest), sort_keys=False, allow_unicode=True),
+        front_matter=yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True),
         manifest=manifest,
         name=settings.name,
         languages=[LANGUAGES.find(code) for code in manifest["languages"]],
@@ -49,45 +50,6 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
 
 def _folder(table: str) -> str:
     return table if table == "pairs" else f"{table}/LANG"
-
-
-def _front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
-    configs = [
-        {"config_name": f"{table}-{code}", "data_files": [{"split": "train", "path": f"{table}/{code}/*.parquet"}]}
-        for table in schema.TEXTS
-        for code in manifest["languages"]
-    ]
-    configs += [
-        {"config_name": f"rejected-{code}", "data_files": [{"split": "train", "path": f"rejected/{code}/*/*.parquet"}]}
-        for code in manifest["languages"][1:]
-    ]
-    pairs = {"config_name": "pairs", "data_files": [{"split": "train", "path": "pairs/*.parquet"}], "default": True}
-    return {
-        **_licence(manifest["licence"]),
-        "language": [LANGUAGES.find(code).tag for code in manifest["languages"]],
-        "multilinguality": "translation",
-        "task_categories": ["text-retrieval", "question-answering"],
-        "size_categories": [_size(manifest["rows"]["pairs"])],
-        "tags": ["parallel", "machine-translated", "cross-lingual"],
-        "configs": [pairs, *configs],
-    }
-
-
-_HUB_LICENCES = frozenset(
-    ["apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
-)
-_SIZES = {3: "n<1K", 4: "1K<n<10K", 5: "10K<n<100K", 6: "100K<n<1M", 7: "1M<n<10M", 8: "10M<n<100M"}
-"""What the hub calls fewer than ten to the power of so many rows."""
-
-
-def _licence(expression: str) -> dict[str, str]:
-    """The licence as the hub writes it: its own name for one that it knows."""
-    known = expression.lower() in _HUB_LICENCES
-    return {"license": expression.lower()} if known else {"license": "other", "license_name": expression}
-
-
-def _size(pairs: int) -> str:
-    return next((name for power, name in _SIZES.items() if pairs < 10**power), "100M<n<1B")
 
 
 def _kept_by_language(manifest: dict[str, Any]) -> list[dict[str, Any]]:

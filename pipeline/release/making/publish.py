@@ -22,10 +22,10 @@ from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.licences import Combined, combine
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import LogProgress, Progress
+from parallel_qa.pipeline.release.layout.croissant import croissant
 from parallel_qa.pipeline.release.layout.manifest import FORMAT, MANIFEST
 from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.build import Built, Source, build
-from parallel_qa.pipeline.release.making.croissant import croissant
 from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.making.release_files import ReleaseFiles
 from parallel_qa.pipeline.settings import Settings

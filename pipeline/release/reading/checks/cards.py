@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from parallel_qa.pipeline.languages import LANGUAGES
+from parallel_qa.pipeline.release.layout.croissant import croissant
+from parallel_qa.pipeline.release.layout.front_matter import front_matter
 from parallel_qa.pipeline.release.reading.checks.checked_files import CheckedFiles
 from parallel_qa.pipeline.release.reading.checks.claims import Claims
 from parallel_qa.pipeline.release.reading.checks.faults import Fault
@@ -16,10 +20,13 @@ from parallel_qa.pipeline.release.reading.checks.faults import Fault
 CARD = "README.md"
 CROISSANT = "croissant.json"
 
+_LONGEST = 200  # characters of what is not said
+
 
 def check_cards(files: CheckedFiles, claims: Claims) -> Iterator[Fault]:
-    """Compare licence, languages and version in `README.md` and `croissant.json` with the manifest."""
-    tags = [language.tag for code in claims.languages for language in LANGUAGES if language.code == code]
+    """Compare `README.md` and `croissant.json` with what follows from the manifest: all but their sentences."""
+    if set(claims.languages) - {language.code for language in LANGUAGES}:
+        return  # named elsewhere, and no card speaks of it
     for name, faults in ((CARD, _card_faults), (CROISSANT, _croissant_faults)):
         if name not in claims.files:
             yield Fault(name, "is not in the manifest")
@@ -27,23 +34,44 @@ def check_cards(files: CheckedFiles, claims: Claims) -> Iterator[Fault]:
         content, wrong = files.content(name)
         yield from wrong
         if content is not None:
-            yield from (Fault(name, what) for what in faults(content.decode(errors="replace"), claims, tags))
+            yield from (Fault(name, what) for what in faults(content.decode(errors="replace"), claims))
 
 
-def _card_faults(text: str, claims: Claims, tags: list[str]) -> Iterator[str]:
-    front = _front_matter(text)
-    if front is None:
+def _card_faults(text: str, claims: Claims) -> Iterator[str]:
+    said, expected = _front_matter(text), front_matter(dict(claims.manifest))
+    if said is None:
         yield "has no front matter"
         return
-    licence = str(claims.manifest["licence"])
-    named = front.get("license_name") if front.get("license") == "other" else front.get("license")
-    if str(named).lower() != licence.lower():
-        yield "its front matter has another licence than the manifest"
-    if front.get("language") != tags:
-        yield "its front matter has other languages than the manifest"
-    for said, what in ((claims.manifest["version"], "version"), (licence, "licence"), (claims.manifest["model"]["name"], "model")):
-        if said not in text:
+    yield from _differing(said, expected, "its front matter has")
+    lines = {_shown(line) for line in text.splitlines()}
+    whole = "\n".join(lines)
+    for what, name in _named(claims):
+        if _one_line(name) not in whole and _one_line(name) not in text:
             yield f"does not name the {what} of the manifest"
+    for part, licence in claims.manifest["licences"]["parts"].items():
+        if _one_line(f"| {part} | {licence} |") not in lines:
+            yield f"does not say of {part[:_LONGEST]} that its licence is {licence[:_LONGEST]}"
+    for conflict in claims.manifest["licences"].get("conflicts", []):
+        if _one_line(f"- {conflict}") not in lines:
+            yield f"does not say that {conflict[:_LONGEST]}"
+
+
+def _named(claims: Claims) -> Iterator[tuple[str, str]]:
+    """What the text of a card has to name."""
+    yield "version", str(claims.manifest["version"])
+    yield "licence", str(claims.manifest["licence"])
+    yield "model", str(claims.manifest["model"]["name"])
+    for entry in claims.manifest["evaluation"]["sets"]:
+        yield "evaluation sets", str(entry.get("name"))
+
+
+def _shown(line: str) -> str:
+    """A line of Markdown as a reader sees it: without the marks that keep characters from being Markdown."""
+    return _one_line(html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", line)))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _front_matter(text: str) -> dict[str, Any] | None:
@@ -59,7 +87,7 @@ def _front_matter(text: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _croissant_faults(text: str, claims: Claims, tags: list[str]) -> Iterator[str]:
+def _croissant_faults(text: str, claims: Claims) -> Iterator[str]:
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -67,9 +95,18 @@ def _croissant_faults(text: str, claims: Claims, tags: list[str]) -> Iterator[st
     if not isinstance(said, dict):
         yield "is no JSON object"
         return
-    if said.get("license") != claims.manifest["licence"]:
-        yield "has another licence than the manifest"
-    if said.get("inLanguage") != tags:
-        yield "has other languages than the manifest"
-    if not str(said.get("version")).endswith(claims.manifest["version"].rpartition("-")[2]):
-        yield "has another version than the manifest"
+    yield from _differing(_facts(said), _facts(croissant(dict(claims.manifest), claims.profile.name)), "has")
+
+
+def _facts(value: Any) -> Any:
+    """The same without descriptions."""
+    if isinstance(value, dict):
+        return {name: _facts(inner) for name, inner in value.items() if name != "description"}
+    return [_facts(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _differing(said: dict[str, Any], expected: dict[str, Any], start: str) -> Iterator[str]:
+    """What is said of fields at the top, one by one."""
+    for name in sorted({str(name) for name in said} | set(expected)):
+        if said.get(name) != expected.get(name):
+            yield f"{start} another {name} than follows from the manifest"

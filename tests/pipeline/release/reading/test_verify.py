@@ -21,16 +21,19 @@ from benchmarks.resealing import change_manifest
 from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.errors import UserError
+from parallel_qa.pipeline.planning.stages import filter_texts, translate
 from parallel_qa.pipeline.release.layout.manifest import SCHEMA, json_schema
 from parallel_qa.pipeline.release.layout.order import pair_keys, shuffle_keys, text_hashes
 from parallel_qa.pipeline.release.making.publish import publish
 from parallel_qa.pipeline.release.reading.verify import verify
+from parallel_qa.pipeline.settings import HOUSE
 from parallel_qa.pipeline.store import Store, json_bytes
 from tests.conftest import Run
 
 GERMAN = "queries/deu_Latn/00000.parquet"
 ENGLISH = "queries/eng_Latn/00000.parquet"
 PAIRS = "pairs/00000.parquet"
+MANIFESTS = "than follows from the manifest"
 LANGUAGES = ("eng_Latn", "deu_Latn", "arb_Arab", "zho_Hans")
 
 
@@ -522,8 +525,12 @@ def test_a_manifest_that_contradicts_itself_is_found(release: Path, change: Call
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("license_name: Apache-2.0 AND CC0-1.0", "license_name: MIT", "its front matter has another licence than the manifest"),
-        ("- de\n", "- fr\n", "its front matter has other languages than the manifest"),
+        ("license_name: Apache-2.0 AND CC0-1.0", "license_name: MIT", f"its front matter has another license_name {MANIFESTS}"),
+        ("- de\n", "- fr\n", f"its front matter has another language {MANIFESTS}"),
+        ("path: queries/deu_Latn/*", "path: queries/arb_Arab/*", f"its front matter has another configs {MANIFESTS}"),
+        ("license: other", "license: other\npretty_name: Free", f"its front matter has another pretty_name {MANIFESTS}"),
+        ("| source questions | CC0-1.0 |", "| source questions | MIT |", "does not say of source questions that its licence is CC0-1.0"),
+        ("| sample-evaluation |", "| sample |", "does not name the evaluation sets of the manifest"),
         ("---\n", "", "has no front matter"),
     ],
 )
@@ -538,9 +545,14 @@ def test_a_card_that_says_something_else_is_found(release: Path, old: str, new: 
 @pytest.mark.parametrize(
     ("field", "value", "what"),
     [
-        ("license", "MIT", "has another licence than the manifest"),
-        ("inLanguage", ["en"], "has other languages than the manifest"),
-        ("version", "1", "has another version than the manifest"),
+        ("license", "MIT", f"has another license {MANIFESTS}"),
+        ("inLanguage", ["en"], f"has another inLanguage {MANIFESTS}"),
+        ("version", "1", f"has another version {MANIFESTS}"),
+        ("name", "another", f"has another name {MANIFESTS}"),
+        ("citeAs", "nobody", f"has another citeAs {MANIFESTS}"),
+        ("url", "https://elsewhere.example", f"has another url {MANIFESTS}"),
+        ("recordSet", [], f"has another recordSet {MANIFESTS}"),
+        ("distribution", [], f"has another distribution {MANIFESTS}"),
     ],
 )
 def test_metadata_for_machines_that_say_something_else_are_found(release: Path, field: str, value: Any, what: str) -> None:
@@ -556,6 +568,22 @@ def test_a_manifest_that_has_lost_its_languages_is_found(release: Path) -> None:
     faults = found(release)
     assert "manifest.json: settings.languages is ['deu_Latn', 'arb_Arab', 'zho_Hans'], and by the rest of the manifest []" in faults
     assert [fault for fault in faults if "has not one score of its answer for each language" in fault]
+
+
+@pytest.mark.parametrize("name", ["my|model a_b*c", "[x](y) &amp; `z`", "#1. <b>~$", "a  b"])
+def test_a_card_names_a_model_with_signs_of_markdown(sample_run: Run, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(HOUSE / "pipeline/sample/model", folder)
+    facts = json.loads((folder / "model.json").read_bytes())
+    (folder / "model.json").write_bytes(json_bytes(facts | {"name": name}))
+    model = sample_run.settings.translation.model_copy(update={"model": str(folder)})
+    settings = sample_run.settings.model_copy(update={"translation": model})
+    for stage in (translate, filter_texts):
+        stage(settings, sample_run.store)
+    released = publish(settings, sample_run.store)
+    assert released.manifest["model"]["name"] == name
+    assert found(Path(sample_run.store.root) / released.path) == []
+    publish(sample_run.settings, sample_run.store)
 
 
 def test_a_file_with_more_rows_than_bytes_is_not_read(release: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from parallel_qa.pipeline.release.layout.columns import TABLES
-from parallel_qa.pipeline.release.making.croissant import croissant
+from parallel_qa.pipeline.release.layout.croissant import croissant
 from parallel_qa.pipeline.release.making.publish import publish
 from tests.conftest import Run
 
