@@ -30,14 +30,15 @@ def _explain(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {field!r}: {remedy}{more}"
-    return f"{field}: {one_line(first['msg'].removeprefix('Value error, '))}{more}"
+    place = f"{field}: " if field else ""  # what several settings say together is nowhere
+    return f"{place}{one_line(first['msg'].removeprefix('Value error, '))}{more}"
 
 
 def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        if isinstance(part, int):  # a place in a list of models
+        if part not in model.model_fields:  # a place in a list of models, or a key
             continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        annotation = model.model_fields[str(part)].annotation
         inner = next((kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if inner is None:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,8 +89,8 @@ def _language_code(name: str) -> str:
 
 
 def _plain_name(name: str) -> str:
-    if not name or name.startswith(".") or any(not (c.isalnum() or c in "._-") for c in name):
-        raise ValueError(f"{name!r} must be made of letters, digits, '.', '_' and '-'")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise ValueError(f"{name!r} must be made of letters, digits, '.', '_' and '-', of ASCII, and begin with none of the last but '_'")
     return name
 
 
@@ -99,6 +100,11 @@ PlainName = Annotated[str, AfterValidator(_plain_name)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Way = Literal["there", "back"]
+"""From English into a language, or back."""
+WAYS: tuple[Way, ...] = ("there", "back")
 
 
 class CleaningSettings(_Section):
@@ -135,6 +141,45 @@ class ModelSettings(_Section):
     quantization: Literal["int8", "float16", "int8_float16", "float32"] = "int8"
     """Stored weights after conversion."""
 
+    @property
+    def choice(self) -> ModelSettings:
+        """Which model it is, and nothing else that settings say."""
+        return ModelSettings.model_validate(self.model_dump(include=set(ModelSettings.model_fields)))
+
+
+class DecodingSettings(_Section):
+    """How the outputs of a model are searched for."""
+
+    beam_size: int = Field(1, ge=1)
+    """Hypotheses that are followed at a time; 1: only the likeliest token is taken."""
+    length_penalty: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """Of several beams the hypothesis wins whose log-probability, divided by its length to the power of this, is the highest."""
+    patience: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """A search with several beams ends when so many times as many hypotheses as beams have come to an end (arXiv 2204.05424)."""
+    hypotheses: int = Field(1, ge=1)
+    """The best that are looked at: the first of them that is not empty, not cut and without an unknown token is taken."""
+    repetition_penalty: float = Field(1.0, gt=0)
+    """Above 1 makes tokens that were written already less likely."""
+    no_repeat_ngram_size: int = Field(0, ge=0)
+    """No run of so many tokens twice in one output; 0: no such rule."""
+
+    @pydantic.model_validator(mode="after")
+    def _enough_beams(self) -> DecodingSettings:
+        if self.beam_size * self.patience < self.hypotheses:
+            raise ValueError(f"{self.hypotheses} hypotheses take more than beam_size {self.beam_size} times patience {self.patience:g}")
+        return self
+
+
+class DirectionSettings(ModelSettings, DecodingSettings):
+    """Which model translates in one direction, and how its outputs are searched for."""
+
+
+class LanguageSettings(DirectionSettings):
+    """The same for one language, and for the way back from it."""
+
+    back: DirectionSettings | None = None
+    """The way back; that of the other languages if not given."""
+
 
 class CandidateSettings(_Section):
     """Decoding among those pieces of the vocabulary that a language needs: half of the time, and nearly always the same output."""
@@ -153,11 +198,17 @@ class CandidateSettings(_Section):
     """An output that is less likely is made again with all pieces."""
 
 
-class TranslationSettings(ModelSettings):
-    """Which model translates, and how."""
+class TranslationSettings(DirectionSettings):
+    """Which model translates, and how.
 
-    back: ModelSettings | None = None
-    """Another model for the way back into English, such as a smaller one; the same if not given."""
+    `back` and `models` need to say only what is other than here: a section that names no model means this one, and what it does not
+    say of decoding is as here. But one that names a `beam_size` says itself what goes with it (`_OF_BEAMS`).
+    """
+
+    back: DirectionSettings | None = None
+    """The way back into English: another model, such as a smaller one, or a cheaper search; the same if not given."""
+    models: dict[LanguageCode, LanguageSettings] = Field(default_factory=dict)
+    """Other models for some languages, such as those of OPUS-MT: `{de: {model: …, revision: …, back: {model: …, revision: …}}}`."""
     back_share: float = Field(1.0, ge=0, le=1)
     """Share of the texts, by a hash of their ids, that are translated back; the others have no round-trip score."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -167,13 +218,8 @@ class TranslationSettings(ModelSettings):
     """Batches translated at once on a CPU; 0: one for each core."""
     intra_threads: int = Field(1, ge=1)
     """Threads for one batch; more batches beat more threads for one."""
-    beam_size: int = Field(1, ge=1)
-    gpus: list[int] = Field(default_factory=list)
+    gpus: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
     """Which GPUs to use, all at once; all if none is named."""
-    no_repeat_ngram_size: int = Field(0, ge=0)
-    """No run of so many tokens twice in one output; 0: no such rule."""
-    repetition_penalty: float = Field(1.0, gt=0)
-    """Above 1 makes tokens that were written already less likely."""
     log_probabilities: bool = True
     """Keep the mean log-probability of each output as a score."""
     max_batch_tokens: int = Field(0, ge=0)
@@ -189,6 +235,59 @@ class TranslationSettings(ModelSettings):
     """How decoding is restricted to the pieces that a language needs."""
     shard_sentences: int = Field(20_000, ge=1)
     """Unique sentences in one unit of work: what a killed run loses at most, per language."""
+
+    def of(self, code: str, way: Way = "there") -> TranslationSettings:
+        """The settings of one direction of a language (NLLB code): with the model and the decoding that hold for it."""
+        own = self.models.get(code)
+        there, back = own or self, (own.back if own else None) or self.back or self
+        chosen = there if way == "there" else back
+        one_way = {name: getattr(chosen, name) for name in DirectionSettings.model_fields}
+        return self.model_copy(update={**one_way, "back": None, "models": {}})
+
+    def section_of(self, code: str, way: Way = "there") -> str:
+        """Where a profile says the settings of one direction of a language."""
+        own = self.models.get(code)
+        if way == "back" and not (own and own.back):
+            return "translation.back" if self.back else "translation"
+        return f"translation.models.{code}{'.back' if way == 'back' else ''}" if own else "translation"
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _say_what_is_as_here(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        back = _filled(content.get("back"), content)
+        models = content.get("models")
+        if isinstance(models, dict):
+            models = {code: _filled_language(own, content, back) for code, own in models.items()}
+        return content | {name: value for name, value in (("back", back), ("models", models)) if name in content}
+
+    @pydantic.field_validator("models", mode="wrap")
+    @classmethod
+    def _each_language_once(cls, content: Any, handler: pydantic.ValidatorFunctionWrapHandler) -> Any:
+        models = handler(content)
+        if len(models) < len(content):
+            raise ValueError("a language stands here twice, by code and by tag")
+        return models
+
+
+_OF_BEAMS = {"length_penalty", "patience", "hypotheses"}
+
+
+def _filled(section: Any, same: dict[str, Any]) -> Any:
+    """The content of a section with what it leaves unsaid from `same`: the search, and where it names no model, the model."""
+    if not isinstance(section, dict):
+        return section
+    kind = DecodingSettings if "model" in section else DirectionSettings
+    unsaid = kind.model_fields.keys() - (_OF_BEAMS if "beam_size" in section else set())
+    return {name: value for name, value in same.items() if name in unsaid} | section
+
+
+def _filled_language(section: Any, same: dict[str, Any], back: Any) -> Any:
+    filled = _filled(section, same)
+    if not isinstance(section, dict) or "back" not in section:
+        return filled
+    return filled | {"back": _filled(section["back"], back if isinstance(back, dict) else same)}
 
 
 class Thresholds(_Section):
@@ -343,6 +442,13 @@ class Settings(_Section):
             for code in source.languages or []:
                 if code not in self.languages:
                     raise ValueError(f"sources.{number}.languages: {code} is not among the run's `languages`: add it there")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _models_are_for_languages_of_the_run(self) -> Settings:
+        for code in self.translation.models:
+            if code not in self.languages:
+                raise ValueError(f"translation.models.{code}: {code} is not among the run's `languages`: add it there")
         return self
 
 

@@ -22,6 +22,7 @@ from parallel_qa.pipeline.store import Record, Store
 from parallel_qa.pipeline.translation import candidates, repeated, segment, translate
 from parallel_qa.pipeline.translation.model_finding import ModelFacts, check_model, model_facts
 from parallel_qa.pipeline.translation.packs import Pack, packs_of
+from parallel_qa.pipeline.translation.run_models import choices_of
 from parallel_qa.pipeline.work import Inventory, Step, Unit
 
 STAGES = ("prepare", "translate", "filter")
@@ -70,7 +71,8 @@ class Plan:
     def _remember_models(self) -> None:
         """Keep what the models are, so that later stages need none of them."""
         self.__dict__["models"] = self._models(at_hand=True)
-        for choice, model in zip(self._choices, self.models, strict=True):
+        both = [pair for code, choices in self._choices.items() for pair in zip(choices, self.models[code], strict=True)]
+        for choice, model in {choice.model_dump_json(): (choice, model) for choice, model in both}.values():
             facts.remember(self.store, "model", _described(self.settings, choice), vars(model))
 
     def _filter(self) -> Iterator[Step]:
@@ -136,18 +138,24 @@ class Plan:
         return list({unit.fingerprint: unit for unit in self.repeated.values()}.values())
 
     @cached_property
-    def models(self) -> tuple[ModelFacts, ModelFacts]:
-        """What is known of the models for the way there and the way back: what the store says translated, else those at hand."""
+    def models(self) -> dict[str, tuple[ModelFacts, ModelFacts]]:
+        """By language what is known of the models for the way there and back: what the store says translated, else those at hand."""
         return self._models(at_hand=False)
 
     @property
-    def _choices(self) -> tuple[ModelSettings, ModelSettings]:
-        there = self.settings.translation
-        return there, there.back or there
+    def model(self) -> ModelFacts:
+        """The model of the languages that have none of their own; that of the first language where all have one."""
+        own, codes = self.settings.translation.choice, self.settings.languages
+        return self.models[next((code for code in codes if self._choices[code][0] == own), codes[0])][0]
 
-    def _models(self, at_hand: bool) -> tuple[ModelFacts, ModelFacts]:
-        there, back = (self._model(choice, at_hand) for choice in self._choices)
-        return there, back
+    @cached_property
+    def _choices(self) -> dict[str, tuple[ModelSettings, ModelSettings]]:
+        return choices_of(self.settings)
+
+    def _models(self, at_hand: bool) -> dict[str, tuple[ModelFacts, ModelFacts]]:
+        choices = {choice.model_dump_json(): choice for both in self._choices.values() for choice in both}
+        found = {name: self._model(choice, at_hand) for name, choice in choices.items()}
+        return {code: (found[there.model_dump_json()], found[back.model_dump_json()]) for code, (there, back) in self._choices.items()}
 
     def _model(self, choice: ModelSettings, at_hand: bool) -> ModelFacts:
         look_up = (self._known_model, self._model_at_hand) if not at_hand else (self._model_at_hand, self._known_model)
@@ -174,7 +182,7 @@ class Plan:
         return [
             unit
             for (code, _), shared in self.repeated.items()
-            for unit in translate.units(self.settings, self.models, code, packs_of([shared], self.inventory.record, most))
+            for unit in translate.units(self.settings, self.models[code], code, packs_of([shared], self.inventory.record, most))
         ]
 
     @cached_property
@@ -193,7 +201,7 @@ class Plan:
 
     def _units(self, code: str, packs: Sequence[Pack], learnt: Unit | None = None) -> list[Unit]:
         repeated = self.repeated.get((code, packs[0].language)) if packs else None
-        return translate.units(self.settings, self.models, code, packs, repeated, learnt)
+        return translate.units(self.settings, self.models[code], code, packs, repeated, learnt)
 
     def _packs_for(self, code: str) -> list[Pack]:
         return [pack for key in self._texts_for(code) for pack in self.packs[key[0], key[1]]]
@@ -212,11 +220,11 @@ class Plan:
     @cached_property
     def candidates(self) -> dict[str, Unit]:
         """By language the pieces that are learnt from these lessons."""
-        return {code: candidates.unit_of(self.models, code, taught, self._packs_for(code)) for code, taught in self.lessons.items()}
+        return {code: candidates.unit_of(self.models[code], code, taught, self._packs_for(code)) for code, taught in self.lessons.items()}
 
     @property
     def translation_units(self) -> list[Unit]:
-        """The same, one after the other."""
+        """The units of `translated`, one after the other."""
         return list(chain.from_iterable(self.translated.values()))
 
     @cached_property

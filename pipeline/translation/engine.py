@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ import sentencepiece
 from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import Language
+from parallel_qa.pipeline.parsing import one_line
 from parallel_qa.pipeline.settings import TranslationSettings
 from parallel_qa.pipeline.store import fingerprint
 from parallel_qa.pipeline.translation import batch_sizes
@@ -24,7 +26,10 @@ from parallel_qa.pipeline.translation.punctuation import restore
 from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model
 from parallel_qa.pipeline.translation.vocabulary_map import folder_with_map
 
+log = logging.getLogger("parallel_qa")
+
 _UNKNOWN = "<unk>"
+_END = "</s>"
 _BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
 _GROUPS_UNDER_WAY = 4
 _CHARACTERS_PER_TOKEN = 4  # about; only how much is sent at once depends on it
@@ -33,6 +38,9 @@ _SMALLEST_BATCH = 64
 _MORE_TOKENS = 16  # that an output may have beyond `usual_target_ratio`, so that short sentences may grow
 _TRIAL_BATCHES = 4  # of each size that is tried, per translating thread
 _WORTH_TRIALS = 10  # times the work of the trials, from which on they are made
+
+_unrestricted: set[str] = set()
+"""Models of which it was said that their vocabulary cannot be restricted: they may be loaded many times."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,11 @@ class Engine:
     def __init__(self, model: Model, settings: TranslationSettings, candidates: Sequence[str] | None = None) -> None:
         """Loads the model, to decode among `candidates`, pieces of its vocabulary, where they are given.
 
-        Raises UserError where the device or the compute type is not to be had.
+        Where its vocabulary cannot be restricted, all its pieces are, and `restricted` says so. Raises UserError where the device or
+        the compute type is not to be had.
         """
         self.model = model
         self.settings = settings
-        self.restricted = candidates is not None
         source, target = model.pieces
         self._encoder = sentencepiece.SentencePieceProcessor(model_file=str(source))
         self._decoder = self._encoder if source == target else sentencepiece.SentencePieceProcessor(model_file=str(target))
@@ -90,7 +98,17 @@ class Engine:
         devices = settings.gpus or list(range(gpus)) or [0]
         self.threads = settings.inter_threads or (available_cores() if self.device == "cpu" else 1)
         self.workers = self.threads * (len(devices) if self.device == "cuda" else 1)
-        self._among_candidates = self._load(model.folder if candidates is None else folder_with_map(model, candidates), devices)
+        self._search = {
+            "beam_size": settings.beam_size,
+            "length_penalty": settings.length_penalty,
+            "patience": settings.patience,
+            "num_hypotheses": settings.hypotheses,
+            "repetition_penalty": settings.repetition_penalty,
+            "no_repeat_ngram_size": settings.no_repeat_ngram_size,
+        }
+        among_candidates = None if candidates is None else self._load_restricted(candidates, devices)
+        self.restricted = among_candidates is not None
+        self._among_candidates = among_candidates or self._load(model.folder, devices)
         # On a GPU, CTranslate2 4.8 mixes up the pieces of a model that decodes now among some of them and now among all: where the
         # vocabulary is padded, `Decoder::update_output_layer` keeps the numbers that pieces had before.
         self._translator = self._load(model.folder, devices) if self.restricted and self.device == "cuda" else self._among_candidates
@@ -99,6 +117,21 @@ class Engine:
         # Several units may be translated at a time.
         self._sizes = threading.Lock()
         self._sizes_tried = threading.Lock()
+
+    def _load_restricted(self, candidates: Sequence[str], devices: list[int]) -> ctranslate2.Translator | None:
+        """The model as it decodes among `candidates`; None where that cannot be, and the log says why."""
+        try:
+            translator = self._load(folder_with_map(self.model, candidates), devices)
+            translator.translate_batch([[_END]], **self._search, max_decoding_length=1, use_vmap=True)
+        except (OSError, RuntimeError, UserError, ValueError) as error:
+            if _out_of_memory(error):
+                raise
+            if self.model.name not in _unrestricted:
+                _unrestricted.add(self.model.name)
+                reason = one_line(error)
+                log.warning("model %r decodes among all pieces, as its vocabulary cannot be restricted: %s", self.model.name, reason)
+            return None
+        return translator
 
     def _load(self, folder: Path, devices: list[int]) -> ctranslate2.Translator:
         # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
@@ -254,9 +287,7 @@ class Engine:
         pending: list[ctranslate2.AsyncTranslationResult] = translator.translate_batch(
             [part.tokens for part in parts],
             target_prefix=[prefix] * len(parts) if prefix else None,
-            beam_size=self.settings.beam_size,
-            repetition_penalty=self.settings.repetition_penalty,
-            no_repeat_ngram_size=self.settings.no_repeat_ngram_size,
+            **self._search,
             max_batch_size=size,
             batch_type="tokens",
             max_input_length=0,
@@ -269,7 +300,7 @@ class Engine:
 
     def _collect(self, group: _Group, target: Language) -> list[Output]:
         """What the model made of a group; what memory did not suffice for is done again in smaller batches, and so is all that follows."""
-        skip = len(self.model.target_prefix(target))
+        prefix = len(self.model.target_prefix(target))
         outputs: list[Output | None] = [None] * len(group.parts)
         rows, pending, size = list(range(len(group.parts))), group.pending, group.batch_tokens
         while rows:
@@ -282,13 +313,25 @@ class Engine:
                         raise
                     failed.append(row)
                 else:
-                    outputs[row] = result.hypotheses[0][skip:], result.scores[0] if result.scores else None
+                    outputs[row] = self._best(result, prefix, group.longest)
             if failed:
                 self._halve(size)
                 size = self.batch_tokens
                 pending = self._send([group.parts[row] for row in failed], target, size, group.longest, group.restricted)
             rows = failed
         return [output for output in outputs if output is not None]
+
+    def _best(self, result: ctranslate2.TranslationResult, prefix: int, longest: int) -> Output:
+        """The first hypothesis without a fault that can be seen here, else the first; `prefix` tokens of each are no part of the output."""
+        found = [tokens[prefix:] for tokens in result.hypotheses]
+        sound = (place for place, tokens in enumerate(found) if tokens and _UNKNOWN not in tokens and not _is_cut(tokens, longest))
+        cut_early = longest < self.settings.max_target_tokens and _is_cut(found[0], longest)  # and made again
+        best = 0 if cut_early else next(sound, 0)
+        if not result.scores:
+            return found[best], None
+        # The engine has divided by the length, prefix and end included, to the power of the penalty.
+        length = prefix + len(found[best]) + 1
+        return found[best], result.scores[best] * length ** (self.settings.length_penalty - 1)
 
     def _halve(self, size: int) -> None:
         """Take at most half of `size`, which did not fit. Batches that were under way with it fail too, which says nothing of the half."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import COMMIT, REPOSITORY, fetch_files, file_names
 from parallel_qa.pipeline.languages import ENGLISH, Language
-from parallel_qa.pipeline.settings import HOUSE, Environment, ModelSettings, TranslationSettings
+from parallel_qa.pipeline.settings import HOUSE, WAYS, Environment, ModelSettings, TranslationSettings
 from parallel_qa.pipeline.store import fingerprint
 from parallel_qa.pipeline.translation.conversion import checkpoint_files, checkpoint_identity, convert
+from parallel_qa.pipeline.translation.devices import check_device
 from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, described_model, open_model
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
@@ -42,16 +43,17 @@ class ModelFacts:
     quantization: str | None
 
 
-def model_facts(settings: ModelSettings, profile_folder: Path) -> ModelFacts | None:
+def model_facts(settings: ModelSettings, profile_folder: Path, section: str = "translation") -> ModelFacts | None:
     """What can be told of a model without its weights: nothing is loaded, downloaded or converted. None where it is not at hand.
 
-    Raises UserError where `settings` name no model.
+    Raises UserError where `settings`, which stand in that section of a profile, name no model.
     """
     folder = SAMPLE if settings.model == "sample" else profile_folder / Path(settings.model).expanduser()
     if settings.model == "sample" or folder.is_dir():
         return _facts_of_folder(folder, settings)
     if settings.model.startswith((".", "/", "~")):
         return None
+    _pinned_revision(settings, section)
     converted = _converted_hub_model(settings)
     licence = described_model(converted).licence if converted.is_dir() else _known_licence(settings)
     return ModelFacts(_hub_name(settings), _hub_identity(settings), settings.licence or licence, settings.quantization)
@@ -72,25 +74,41 @@ def _converted_hub_model(settings: ModelSettings) -> Path:
 
 
 def check_model(settings: TranslationSettings, profile_folder: Path, languages: Iterable[Language]) -> None:
-    """Raises UserError where it can be told without a download that a model will not do."""
-    codes = list(languages)
-    for choice, backwards in ((settings, False), (settings.back or settings, True)):
-        if choice.model != "sample" and not (profile_folder / Path(choice.model).expanduser()).is_dir():
-            _pinned_revision(choice)
-            continue
-        model = find_model(choice, profile_folder)
-        for language in codes:
-            model.check_direction(*((language, ENGLISH) if backwards else (ENGLISH, language)))
+    """Raises UserError where it can be told without a download that device or compute type are not there, or a model will not do."""
+    check_device(settings)
+    choices = {(language, way): settings.of(language.code, way).choice for language in languages for way in WAYS}
+    for (language, way), choice in choices.items():
+        if not _is_here(choice, profile_folder):
+            _pinned_revision(choice, settings.section_of(language.code, way))
+    models: dict[str, Model | None] = {}
+    for (language, way), choice in choices.items():
+        name = choice.model_dump_json()
+        if name not in models:
+            models[name] = _model_at_hand(choice, profile_folder)
+        if model := models[name]:
+            model.check_direction(*((ENGLISH, language) if way == "there" else (language, ENGLISH)))
 
 
-def _pinned_revision(settings: ModelSettings) -> str:
+def _is_here(settings: ModelSettings, profile_folder: Path) -> bool:
+    return settings.model == "sample" or (profile_folder / Path(settings.model).expanduser()).is_dir()
+
+
+def _model_at_hand(settings: ModelSettings, profile_folder: Path) -> Model | None:
+    """The model, if nothing has to be downloaded for it."""
+    if _is_here(settings, profile_folder):
+        return find_model(settings, profile_folder)
+    converted = _converted_hub_model(settings)
+    return described_model(converted) if converted.is_dir() else None
+
+
+def _pinned_revision(settings: ModelSettings, section: str = "translation") -> str:
     if not REPOSITORY.fullmatch(settings.model):
         raise UserError(
-            f"translation.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
+            f"{section}.model: {settings.model!r} is neither 'sample', nor a folder, nor a hub id like facebook/nllb-200-distilled-600M"
         )
     if not settings.revision or not COMMIT.fullmatch(settings.revision):
         raise UserError(
-            f"translation.revision: pin {settings.model} to a commit of 40 hexadecimal digits, so that a release can be made again"
+            f"{section}.revision: pin {settings.model} to a commit of 40 hexadecimal digits, so that a release can be made again"
         )
     return settings.revision
 

@@ -19,7 +19,7 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES, Language
 from parallel_qa.pipeline.once import MadeOnce
 from parallel_qa.pipeline.progress import Progress
-from parallel_qa.pipeline.settings import Settings, TranslationSettings
+from parallel_qa.pipeline.settings import DecodingSettings, Settings, TranslationSettings
 from parallel_qa.pipeline.store import FileRef, Record, Store, fingerprint
 from parallel_qa.pipeline.translation.candidates import read_candidates
 from parallel_qa.pipeline.translation.engine import Engine, Translation
@@ -28,7 +28,7 @@ from parallel_qa.pipeline.translation.model_finding import ModelFacts
 from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.packs import Pack
 from parallel_qa.pipeline.translation.restricted import translate_and_check
-from parallel_qa.pipeline.translation.run_models import back_model_of, model_of
+from parallel_qa.pipeline.translation.run_models import model_of
 from parallel_qa.pipeline.work import Unit
 
 VERSION = 2
@@ -52,7 +52,10 @@ _RESOURCES = {
     "licence",
     "back",
     "back_share",
+    "models",
 }
+_YOUNGER = ("length_penalty", "patience", "hypotheses")
+"""Settings that stores of older versions have no word of: left at their defaults, they are as though there were none."""
 
 
 def part_of_work(part: str) -> tuple[int, int]:
@@ -76,7 +79,8 @@ def units(
     `repeated` is the unit of the sentences that the packs share, `candidates` that of the pieces among which they are decoded. Sentences
     that a source has in that language itself are only translated back.
     """
-    same = {"language": code, "decoding": settings.translation.model_dump(exclude=_RESOURCES), "version": VERSION, "asked": _ASKED_VERSION}
+    there, back = settings.translation.of(code), settings.translation.of(code, "back")
+    same: dict[str, object] = {"language": code, "version": VERSION, "asked": _ASKED_VERSION}
     learnt: dict[str, Unit] = {}
     if candidates:
         same["candidates"] = candidates.fingerprint
@@ -87,15 +91,22 @@ def units(
     for pack in packs:
         path = f"{code}/{pack.source or 'repeated'}/{pack.number:05d}"
         content = {"sentences": [file.sha256 for file in pack.files.values()], **same}
-        back_content = {"model": models[1].fingerprint, **content}
+        back_content = {"model": models[1].fingerprint, "decoding": decoding_of(back), **content}
         inputs = dict(learnt)
         if pack.language == ENGLISH.code:
-            forward = fingerprint(stage="translate", model=models[0].fingerprint, **content)
+            forward = fingerprint(stage="translate", model=models[0].fingerprint, decoding=decoding_of(there), **content)
             inputs["translated"] = Unit(f"translated/{path}", forward, pack.source, code, inputs=learnt, files=pack.files, helpers=helpers)
             back_content["translated"] = forward
-        back = fingerprint(stage="back-translate", **back_content)
-        planned.append(Unit(f"back_translated/{path}", back, pack.source, code, inputs=inputs, files=pack.files, helpers=helpers))
+        backward = fingerprint(stage="back-translate", **back_content)
+        planned.append(Unit(f"back_translated/{path}", backward, pack.source, code, inputs=inputs, files=pack.files, helpers=helpers))
     return planned
+
+
+def decoding_of(settings: TranslationSettings) -> dict[str, object]:
+    """What decides, beside the model, what becomes of a sentence, by the settings of one direction of a language."""
+    defaults = DecodingSettings()
+    left = {name for name in _YOUNGER if getattr(settings, name) == getattr(defaults, name)}
+    return settings.model_dump(exclude=_RESOURCES | left)
 
 
 def file_name(name: str) -> str:
@@ -128,7 +139,7 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
     if forward:
         record = forward.record(store)
         if record is None:
-            engine = _engine(model_of(settings), settings.translation, there)
+            engine = _engine(model_of(settings, language.code), settings.translation.of(language.code), there)
             translations, compared = _translated(store, forward, engine, (ENGLISH, language), texts, advance)
             record = _write(store, forward, rows, translations, _facts(engine, language, forward, origins) | compared)
         else:
@@ -137,7 +148,7 @@ def do(settings: Settings, store: Store, unit: Unit, progress: Progress) -> None
         texts = [text for file in origins.values() for text in store.read_file(file)["text"].to_pylist()]
     back_again = [text for text, check in zip(texts, checked, strict=True) if check]
     advance(len(texts) - len(back_again), 0)
-    engine = _engine(back_model_of(settings), settings.translation, back)
+    engine = _engine(model_of(settings, language.code, "back"), settings.translation.of(language.code, "back"), back)
     translations, compared = _translated(store, unit, engine, (language, ENGLISH), back_again, advance)
     backwards = iter(translations)
     result = [next(backwards) if check else NOT_CHECKED for check in checked]
@@ -177,7 +188,7 @@ def _translated(
 def _made_with(engine: Engine, target: Language) -> list[str]:
     """What stands for model, decoding and direction; and how stores of older versions know the same."""
     names = dict.fromkeys((engine.model.fingerprint, engine.model.of_files))
-    decoding = engine.settings.model_dump(exclude=_RESOURCES)
+    decoding = decoding_of(engine.settings)
     return [fingerprint(model=name, decoding=decoding, target=target.code, version=VERSION) for name in names]
 
 

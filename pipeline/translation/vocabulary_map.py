@@ -26,7 +26,8 @@ def folder_with_map(model: Model, candidates: Sequence[str]) -> Path:
     building.mkdir(parents=True)
     try:
         for file in model.folder.resolve().iterdir():
-            (building / file.name).symlink_to(file)
+            if file.name != _MAP:  # a model may bring one of its own
+                (building / file.name).symlink_to(file)
         (building / _MAP).write_text("\t" + " ".join(candidates) + "\n", encoding="utf-8")
         building.rename(folder)
     except OSError:

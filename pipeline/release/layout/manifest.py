@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -99,12 +99,19 @@ class Licences(_Part):
 
 
 class ModelFacts(_Part):
-    """The translation model."""
+    """A translation model."""
 
     name: str
     licence: str
     fingerprint: str
     quantization: str | None
+
+
+class LanguageModels(_Part):
+    """The models of one language."""
+
+    there: ModelFacts = Field(description="Translated into it.")
+    back: ModelFacts = Field(description="Translated back into English.")
 
 
 class EvaluationFacts(_Part):
@@ -141,6 +148,10 @@ class Manifest(_Part):
     rejected: dict[str, Count] = Field(description="Rows of the table of rejected texts, by language.")
     sources: dict[str, SourceFacts]
     model: ModelFacts
+    models: dict[str, LanguageModels] = Field(
+        default_factory=dict,
+        description="By NLLB code, of languages where another one than `model` was used; absent where it is the only one.",
+    )
     evaluation: EvaluationFacts
     settings: dict[str, Any] = Field(description="The profile; `release.seed` is that of the order of rows.")
     files: dict[FileName, FileFacts]
@@ -157,6 +168,12 @@ def languages_of(manifest: dict[str, Any], source: str) -> list[str]:
     """The languages of a release that have texts of a source: English, and those that it is translated into."""
     missing = manifest["sources"][source].get("not_translated", [])
     return [code for code in manifest["languages"] if code not in missing]
+
+
+def models_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The models that a release was made with, each once, `model` first."""
+    used = [manifest["model"], *(facts for both in manifest.get("models", {}).values() for facts in (both["there"], both["back"]))]
+    return [facts for number, facts in enumerate(used) if facts not in used[:number]]
 
 
 def shards(manifest: dict[str, Any], folder: str) -> list[str]:

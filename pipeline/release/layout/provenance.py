@@ -29,10 +29,12 @@ def statement(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What every file says of the release whose `statement`, at least, is in `manifest`; the statement itself as its SHA-256."""
+    models = {code: {way: facts["fingerprint"] for way, facts in both.items()} for code, both in manifest.get("models", {}).items()}
     content = json.dumps(statement(manifest), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return {
         "release": manifest["version"],
         "model": manifest["model"]["fingerprint"],
+        **({"models": models} if models else {}),
         "sources": {source: facts["fingerprint"] for source, facts in manifest["sources"].items()},
         "statement": hashlib.sha256(content.encode()).hexdigest(),
     }

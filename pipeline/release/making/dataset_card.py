@@ -12,7 +12,7 @@ from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.release.layout.columns import TABLES, columns, scores
 from parallel_qa.pipeline.release.layout.front_matter import front_matter
-from parallel_qa.pipeline.release.layout.manifest import languages_of
+from parallel_qa.pipeline.release.layout.manifest import languages_of, models_of
 from parallel_qa.pipeline.release.layout.survival import rejected_by_reason
 from parallel_qa.pipeline.release.making.markdown import Markdown, address, code, code_block, escaped
 from parallel_qa.pipeline.settings import Settings
@@ -40,6 +40,8 @@ def dataset_card(settings: Settings, store: Store, folder: str, manifest: dict[s
         columns={_folder(table): [column for column in columns(table) if column not in scores()] for table in TABLES},
         scores=scores(),
         counts=_kept_by_language(manifest),
+        models=models_of(manifest),
+        own_models=[(LANGUAGES.find(code).name, both) for code, both in manifest.get("models", {}).items()],
         partial=_languages_of_partial_sources(manifest),
         reasons=rejected_by_reason(manifest),
         example=_example_pair(store, folder, manifest),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ from parallel_qa.pipeline.release.making import mining
 from parallel_qa.pipeline.release.making.build import Built, Source, build
 from parallel_qa.pipeline.release.making.dataset_card import dataset_card
 from parallel_qa.pipeline.release.making.release_files import ReleaseFiles
-from parallel_qa.pipeline.settings import Settings
+from parallel_qa.pipeline.settings import WAYS, Settings
 from parallel_qa.pipeline.sources.card import Card
 from parallel_qa.pipeline.sources.pinning import single_commit
 from parallel_qa.pipeline.sources.training import TrainingSource, training_sources
 from parallel_qa.pipeline.store import Record, Store, fingerprint, json_bytes
 from parallel_qa.pipeline.tally import Tally
 from parallel_qa.pipeline.translation.model_finding import ModelFacts, model_facts
+from parallel_qa.pipeline.translation.run_models import choices_of
 from parallel_qa.pipeline.work import Step, Unit, run_here, run_step
 
 log = logging.getLogger("parallel_qa")
@@ -93,24 +95,35 @@ def check_licences(settings: Settings) -> None:
 
     Warns of what will keep the release from being passed on, of the model too if its licence is known yet.
     """
-    model = model_facts(settings.translation, settings.folder)
-    combined = _combined(settings, training_sources(settings), model)
+    named = {
+        choice.model_dump_json(): (choice, settings.translation.section_of(code, way))
+        for code, both in choices_of(settings).items()
+        for way, choice in zip(WAYS, both, strict=True)
+    }
+    found = (model_facts(choice, settings.folder, section) for choice, section in named.values())
+    combined = _combined(settings, training_sources(settings), [model for model in found if model])
     for conflict in [] if combined.decided else combined.conflicts:
         log.warning("licences: %s: the release cannot be uploaded unless release.licence decides", conflict)
 
 
 def _licence(plan: Plan) -> Combined:
-    """What follows from the licences of the sources and the model. Raises UserError where one is unknown."""
-    model = plan.models[0]
-    if model.licence is None:
-        raise UserError(f"the licence of model {model.name!r} is unknown: set translation.licence in the profile")
-    return _combined(plan.settings, plan.sources, model)
+    """What follows from the licences of the sources and the models. Raises UserError where one is unknown."""
+    for code, both in plan.models.items():
+        for way, model in zip(WAYS, both, strict=True):
+            if model.licence is None:
+                section = plan.settings.translation.section_of(code, way)
+                raise UserError(f"the licence of model {model.name!r} is unknown: set {section}.licence in the profile")
+    return _combined(plan.settings, plan.sources, [plan.model, *chain.from_iterable(plan.models.values())])
 
 
-def _combined(settings: Settings, sources: Sequence[TrainingSource], model: ModelFacts | None) -> Combined:
+def _combined(settings: Settings, sources: Sequence[TrainingSource], models: Iterable[ModelFacts]) -> Combined:
     parts = {f"source {source.name}": source.card.licence for source in sources}
-    if model and model.licence:
-        parts[f"model {model.name}"] = model.licence
+    for model in models:
+        known = parts.setdefault(f"model {model.name}", model.licence) if model.licence else model.licence
+        if known != model.licence:
+            raise UserError(
+                f"two models are called {model.name!r}, and their licences are {known} and {model.licence}: rename the folder of one"
+            )
     stated = {f"source {source.name}": terms for source in sources if (terms := source.card.licence_terms) is not None}
     return combine(parts, settings.release.licence, stated)
 
@@ -209,11 +222,16 @@ def write_release(
 
 def _stated(plan: Plan, version: str, licence: Combined) -> dict[str, Any]:
     """What the manifest says that is known before a file is written."""
-    settings, records, model = plan.settings, plan.english_records(), plan.models[0]
+    settings, records, model = plan.settings, plan.english_records(), plan.model
     cards = {source.name: source.card for source in plan.sources}
     checked = next(iter(records.values())).facts["evaluation"]
     fell = {source: record.facts["evaluation"]["rows_set_aside"] for source, record in records.items()}
     evaluation = [entry["name"] for entry in checked["sets"]]
+    models = {
+        code: {"there": _model(there, licence), "back": _model(back, licence)}
+        for code, (there, back) in plan.models.items()
+        if (there, back) != (model, model)
+    }
     return {
         "format": FORMAT,
         "version": version,
@@ -221,15 +239,15 @@ def _stated(plan: Plan, version: str, licence: Combined) -> dict[str, Any]:
         "licences": licence.facts(),
         "languages": [ENGLISH.code, *settings.languages],
         "sources": {source: _source(cards[source], record) for source, record in records.items()},
-        "model": {
-            "name": model.name,
-            "licence": licence.parts[f"model {model.name}"],
-            "fingerprint": model.fingerprint,
-            "quantization": model.quantization,
-        },
+        "model": _model(model, licence),
+        **({"models": models} if models else {}),
         "evaluation": {"sets": checked["sets"], "rules": checked["rules"], "rows_set_aside": fell},
         "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
     }
+
+
+def _model(model: ModelFacts, licence: Combined) -> dict[str, Any]:
+    return vars(model) | {"licence": licence.parts[f"model {model.name}"]}
 
 
 def _source(card: Card, record: Record) -> dict[str, Any]:
@@ -263,7 +281,19 @@ def _counts(source: str, languages: Sequence[str], built: Built) -> dict[str, An
 def _settings_of_record(settings: Settings, sources: list[str], evaluation: list[str], model: str) -> dict[str, Any]:
     """The settings as a manifest keeps them: names where the profile may have paths of one machine."""
     kept = settings.model_dump(mode="json", exclude={"folder", "batches"}) | _batches(settings)
-    return kept | {"sources": sources, "evaluation": evaluation, "translation": kept["translation"] | {"model": model}}
+    translation = _without_paths(kept["translation"]) | {"model": model}
+    return kept | {"sources": sources, "evaluation": evaluation, "translation": translation}
+
+
+def _without_paths(section: dict[str, Any]) -> dict[str, Any]:
+    """A section that names a model, and those in it, with the names of folders in place of their paths."""
+    model = section["model"]
+    named = section | {"model": Path(model).name if model.startswith((".", "/", "~")) else model}
+    if section.get("back"):
+        named |= {"back": _without_paths(section["back"])}
+    if section.get("models"):
+        named |= {"models": {code: _without_paths(of_language) for code, of_language in section["models"].items()}}
+    return named
 
 
 def _batches(settings: Settings) -> dict[str, Any]:

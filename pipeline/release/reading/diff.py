@@ -78,7 +78,8 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
         name: {"licence": facts["licence"], "fingerprint": facts["fingerprint"], "not_translated": facts.get("not_translated", [])}
         for name, facts in manifest["sources"].items()
     }
-    return {"licence": manifest["licence"], "model": manifest["model"], "sources": sources, "settings": manifest["settings"]}
+    same = {name: manifest.get(name, {}) for name in ("licence", "model", "models", "settings")}
+    return same | {"sources": sources}
 
 
 def _changed_leaves(before: Any, after: Any, name: str = "") -> dict[str, tuple[Any, Any]]:

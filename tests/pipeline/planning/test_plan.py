@@ -161,12 +161,12 @@ def test_once_translated_no_model_is_needed(project: Project, store: Store, monk
     settings = project.settings(translation={"model": "mine"})
     prepare(settings, store)
     translate(settings, store)
-    used = Plan(settings, store).models[0]
+    used = Plan(settings, store).model
     shutil.rmtree(project.folder / "mine")
     start_anew(monkeypatch)
     assert filter_texts(settings, store).done == 4 + 2
     release = publish(settings, store)
-    assert release.manifest["model"]["fingerprint"] == used.fingerprint == Plan(settings, store).models[0].fingerprint
+    assert release.manifest["model"]["fingerprint"] == used.fingerprint == Plan(settings, store).model.fingerprint
     with pytest.raises(UserError, match="translation"):
         translate(settings, store)
 
@@ -302,10 +302,10 @@ def test_a_model_tells_its_licence_once_it_is_converted_and_the_store_remembers(
         server.stand_in(monkeypatch, tmp_path)
         prepare(settings, store)
         plan = Plan(settings, store)
-        assert plan.models[0].licence is None
+        assert plan.model.licence is None
         for step in plan.steps("translate"):
             run_step(step, (1, 1), plan.inventory, run_here(settings, plan.inventory))
-        assert plan.models[0].licence == "Apache-2.0"
+        assert plan.model.licence == "Apache-2.0"
     monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path / "another machine"))
     assert translate(settings, store).done == 0
-    assert Plan(settings, store).models[0].licence == "Apache-2.0"
+    assert Plan(settings, store).model.licence == "Apache-2.0"

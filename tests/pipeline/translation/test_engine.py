@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import ctranslate2
 import pytest
@@ -177,6 +180,63 @@ def test_an_output_at_the_length_limit_is_marked() -> None:
 def test_a_language_that_the_model_does_not_know_is_named() -> None:
     with pytest.raises(UserError, match=r"model 'sample' does not know kor_Hang \(Korean\); it knows arb_Arab, deu_Latn"):
         engine().translate(SENTENCES, ENGLISH, LANGUAGES.find("ko"))
+
+
+def test_a_search_is_that_of_the_bare_engine_and_its_scores_stay_means() -> None:
+    search = {"beam_size": 4, "length_penalty": 0.4, "patience": 2.0, "repetition_penalty": 1.1, "no_repeat_ngram_size": 4}
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(SAMPLE / SENTENCEPIECE))
+    bare = ctranslate2.Translator(str(SAMPLE), compute_type="int8")
+    sentences = [SENTENCES[0], SENTENCES[2], SENTENCES[6]]
+    made = engine(compute_type="int8", hypotheses=2, **search).translate(sentences, ENGLISH, GERMAN)
+    for sentence, translation in zip(sentences, made, strict=True):
+        tokens = ["eng_Latn", *pieces.encode(sentence, out_type=str), "</s>"]
+        [best] = bare.translate_batch([tokens], target_prefix=[["deu_Latn"]], return_scores=True, **search)
+        assert translation.text == pieces.decode(best.hypotheses[0][1:])
+        length = len(best.hypotheses[0]) + 1
+        assert translation.score == pytest.approx(best.scores[0] * length**0.4 / length, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "limit", "text"),
+    [
+        ([["▁Fluss"], ["▁Stadt"]], 400, "Fluss"),
+        ([["<unk>", "▁Fluss"], ["▁Stadt"]], 400, "Stadt"),
+        ([[], ["<unk>"], ["▁Stadt"]], 400, "Stadt"),
+        ([["▁Fluss"] * 9, ["▁Stadt"]], 10, "Stadt"),
+        ([["<unk>", "▁Fluss"], ["<unk>", "▁Stadt"]], 400, "Fluss"),
+    ],
+)
+def test_the_first_hypothesis_without_a_fault_is_taken(hypotheses: list[list[str]], limit: int, text: str) -> None:
+    scores = [-1.0 - number for number in range(len(hypotheses))]
+    found = SimpleNamespace(hypotheses=[["deu_Latn", *tokens] for tokens in hypotheses], scores=scores)
+    searching = engine(max_target_tokens=limit, beam_size=3, hypotheses=3)
+    output = searching._best(found, 1, limit)
+    assert searching._whole([output], GERMAN).text == text
+    assert output[1] == scores[hypotheses.index(output[0])]
+
+
+def test_a_model_whose_vocabulary_cannot_be_restricted_runs_without_candidates_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("PARALLEL_QA_CACHE", str(tmp_path / "file"))  # where the map would have to lie
+    model = dataclasses.replace(open_model(SAMPLE), name="of one file")
+    for _ in range(2):
+        among = Engine(model, TranslationSettings(), ["deu_Latn", "▁Fluss"])
+        assert not among.restricted
+        assert among.translate(SENTENCES, ENGLISH, GERMAN) == engine().translate(SENTENCES, ENGLISH, GERMAN)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1
+    assert said[0].startswith("model 'of one file' decodes among all pieces, as its vocabulary cannot be restricted: [Errno 20]")
+
+
+def test_a_map_of_the_models_own_stays_as_it_is(tmp_path: Path) -> None:
+    folder = shutil.copytree(SAMPLE, tmp_path / "model")
+    (folder / "vmap.txt").write_text("\t▁Stadt\n", encoding="utf-8")
+    among = Engine(open_model(folder), TranslationSettings(), ["deu_Latn", "▁Fluss"])
+    assert among.restricted
+    assert "Stadt" not in among.translate(SENTENCES[:1], ENGLISH, GERMAN)[0].text
+    assert (folder / "vmap.txt").read_text(encoding="utf-8") == "\t▁Stadt\n"
 
 
 def test_a_device_or_type_that_is_not_there_is_named() -> None:

@@ -18,7 +18,8 @@ from parallel_qa.pipeline.translation.engine import Translation
 from parallel_qa.pipeline.translation.memory import Memory, facts_of, reuse_or_translate
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
 from parallel_qa.pipeline.translation.packs import checksum_of
-from parallel_qa.pipeline.translation.translate import _RESOURCES, VERSION, model_of
+from parallel_qa.pipeline.translation.run_models import model_of
+from parallel_qa.pipeline.translation.translate import VERSION, decoding_of
 from tests.instant_engine import Asked, use_instant_engine
 from tests.project import Project, article
 
@@ -119,7 +120,7 @@ def write_older_store(settings: Settings, store: Store, sentences: list[str], si
         files[name] = {"sha256": file.sha256, "bytes": len(store.read(file.path)), "rows": file.rows}
     uses = {"shard_sentences": size, "uses": {"queries/00000.parquet": [0]}}
     store.write("sentences/questions/f0/record.json", json.dumps({"files": files, "facts": uses}).encode())
-    decoding = settings.translation.model_dump(exclude=_RESOURCES)
+    decoding = decoding_of(settings.translation.of("deu_Latn"))
     model = model_of(settings).of_files
     there, back = (fingerprint(model=model, decoding=decoding, target=code, version=VERSION) for code in ("deu_Latn", "eng_Latn"))
     for number, part in enumerate(parts):

@@ -14,12 +14,14 @@ from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.progress import LogProgress
 from parallel_qa.pipeline.settings import HOUSE, Settings
-from parallel_qa.pipeline.store import Store, sha256_of
+from parallel_qa.pipeline.store import FileRef, Store, sha256_of
 from parallel_qa.pipeline.translation import segment
 from parallel_qa.pipeline.translation.engine import Engine
-from parallel_qa.pipeline.translation.model_finding import SAMPLE
+from parallel_qa.pipeline.translation.model_finding import SAMPLE, ModelFacts
+from parallel_qa.pipeline.translation.packs import Pack
+from parallel_qa.pipeline.translation.run_models import model_of
 from parallel_qa.pipeline.translation.sentences import needs_model
-from parallel_qa.pipeline.translation.translate import file_name, model_of, part_of_work
+from parallel_qa.pipeline.translation.translate import file_name, part_of_work, units
 from parallel_qa.pipeline.work import Outcome, Unit
 from tests.conftest import Run
 from tests.project import Project, article
@@ -114,14 +116,56 @@ def test_only_what_is_new_is_done(project: Project, store: Store) -> None:
     assert translate(project.settings(languages=["de"], translation={"beam_size": 2}), store) == Outcome(done=1, skipped=2)
 
 
+GREEDY, BEAMS = {"max_target_tokens": 100}, {"beam_size": 4, "repetition_penalty": 1.2, "no_repeat_ngram_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("translation", "forward", "back"),
+    [
+        ({}, "504dbcf978c9bd31", "913cd7f90129a50d"),
+        (BEAMS, "8bd481142b3932e4", "72a0f48b371792f8"),
+        ({**GREEDY, "back": {"model": "small"}}, "be424c0292e49019", "70aae6b48f2b0e89"),
+        ({"beam_size": 4, "back": {"model": "small"}}, "8f5fd5c985a9a44c", "0558d189cf3e34db"),
+    ],
+)
+def test_units_of_settings_that_older_versions_know_are_the_same(project: Project, translation: object, forward: str, back: str) -> None:
+    """Nothing that a store holds is translated again."""
+    [unit] = units_of(project, translation=translation)
+    assert (unit.inputs["translated"].fingerprint, unit.fingerprint) == (forward, back)
+
+
+def units_of(project: Project, **settings: object) -> list[Unit]:
+    """The units of German for a pack of one file, by models a and b."""
+    models = (ModelFacts("a", "a" * 16, "MIT", "int8"), ModelFacts("b", "b" * 16, "MIT", "int8"))
+    pack = Pack("s", 0, ENGLISH.code, {"queries/00000/00000": FileRef("segments/x", "c" * 64, 5)})
+    return units(project.settings(languages=["de"], **settings), models, "deu_Latn", [pack])
+
+
+def test_the_search_of_a_direction_is_part_of_its_units_alone(project: Project) -> None:
+    def fingerprints(**translation: object) -> tuple[str, str]:
+        [unit] = units_of(project, translation=translation)
+        return unit.inputs["translated"].fingerprint, unit.fingerprint
+
+    greedy = fingerprints()
+    assert fingerprints(back={"beam_size": 1}) == fingerprints(models={"de": {"beam_size": 1}}) == greedy
+    for search in ({"length_penalty": 0.5}, {"beam_size": 2, "patience": 2}, {"beam_size": 2, "hypotheses": 2}):
+        both, there, back = (
+            fingerprints(**search),
+            fingerprints(**search, back={"beam_size": 1, "length_penalty": 1}),
+            fingerprints(back=search),
+        )
+        assert both[0] == there[0] != greedy[0] == back[0]
+        assert len({both[1], there[1], back[1], greedy[1]}) == 4  # what is translated back is another text
+
+
 def test_packs_line_up_with_their_sentences(sample_run: Run) -> None:
     plan, store = Plan(sample_run.settings, sample_run.store), sample_run.store
     packs = plan.packs["questions", ENGLISH.code]
     assert len(packs) > 2
     assert sorted(plan.translated) == sorted(("questions", code) for code in sample_run.settings.languages)
-    for units in plan.translated.values():
-        assert [unit.files for unit in units] == [pack.files for pack in packs]
-        for unit in units:
+    for made in plan.translated.values():
+        assert [unit.files for unit in made] == [pack.files for pack in packs]
+        for unit in made:
             rows = {file_name(name): file.rows for name, file in unit.files.items()}
             assert sum(rows.values()) <= 40
             for record in (unit.result(store), unit.inputs["translated"].result(store)):

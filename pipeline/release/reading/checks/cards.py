@@ -13,6 +13,7 @@ import yaml
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.release.layout.croissant import croissant
 from parallel_qa.pipeline.release.layout.front_matter import front_matter
+from parallel_qa.pipeline.release.layout.manifest import models_of
 from parallel_qa.pipeline.release.reading.checks.checked_files import CheckedFiles
 from parallel_qa.pipeline.release.reading.checks.claims import Claims
 from parallel_qa.pipeline.release.reading.checks.faults import Fault
@@ -60,7 +61,8 @@ def _named(claims: Claims) -> Iterator[tuple[str, str]]:
     """What the text of a card has to name."""
     yield "version", str(claims.manifest["version"])
     yield "licence", str(claims.manifest["licence"])
-    yield "model", str(claims.manifest["model"]["name"])
+    for facts in models_of(claims.manifest):
+        yield "model", str(facts["name"])
     for entry in claims.manifest["evaluation"]["sets"]:
         yield "evaluation sets", str(entry.get("name"))
 

@@ -9,7 +9,7 @@ from typing import Any
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import LANGUAGES
 from parallel_qa.pipeline.licences import combine
-from parallel_qa.pipeline.release.layout.manifest import MANIFEST
+from parallel_qa.pipeline.release.layout.manifest import MANIFEST, models_of
 from parallel_qa.pipeline.release.reading.checks.claims import Claims
 from parallel_qa.pipeline.release.reading.checks.faults import Fault
 
@@ -39,7 +39,9 @@ def _derived(claims: Claims) -> Iterator[tuple[str, Any, Any]]:
         fell = {reason: count for reason, count in facts["rows"]["rejected"].items() if reason.startswith("evaluation_")}
         yield f"evaluation.rows_set_aside.{source}", manifest["evaluation"]["rows_set_aside"].get(source), fell
     parts = {f"source {source}": facts["licence"] for source, facts in claims.sources.items()}
-    yield "licences.parts", manifest["licences"]["parts"], parts | {f"model {manifest['model']['name']}": manifest["model"]["licence"]}
+    models = {f"model {facts['name']}": facts["licence"] for facts in models_of(manifest)}
+    yield "licences.parts", manifest["licences"]["parts"], parts | models
+    yield "models", [code for code in manifest.get("models", {}) if code not in claims.targets], []
 
 
 def _check_licences(claims: Claims) -> Iterator[Fault]:
