@@ -90,7 +90,7 @@ def _language_code(name: str) -> str:
 
 def _plain_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
-        raise ValueError(f"{name!r} must be made of letters, digits, '.', '_' and '-', of ASCII, and begin with none of the last but '_'")
+        raise ValueError(f"{name!r} must be made of letters, digits, '.', '_' and '-', all of ASCII, with no '.' or '-' at the start")
     return name
 
 
