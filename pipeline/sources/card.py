@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.hub import REPOSITORY
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.licences import Term
-from parallel_qa.pipeline.parsing import parse
+from parallel_qa.pipeline.parsing import one_line, parse
 from parallel_qa.pipeline.settings import HOUSE, LanguageCode, PlainName, Settings
 from parallel_qa.pipeline.sources.pins import PINS, read_pins, shipped
 
@@ -281,7 +282,13 @@ def find_card(name: str, folder: Path) -> Card:
 
 def _pinned(card: Card, folder: Path) -> Card:
     """A shipped card as the profiles in `folder` read it."""
-    commit = read_pins(folder).get(card.path.stem)
+    pins = read_pins(folder)
+    for name in sorted(pins.keys() - set(shipped_cards())):
+        near = difflib.get_close_matches(name, shipped_cards(), n=1)
+        raise UserError(
+            f"{folder / PINS}: {name}: no such card comes with the project: {f'did you mean {near[0]!r}?' if near else 'remove the line'}"
+        )
+    commit = pins.get(card.path.stem)
     if commit and card.hub is None:
         raise UserError(f"{folder / PINS}: {card.path.stem}: the card reads no hub repository: there is nothing to pin; remove the line")
     hub = card.hub.model_copy(update={"revision": commit}) if card.hub and commit else card.hub
@@ -295,7 +302,10 @@ def shipped_cards() -> list[str]:
 
 def read_card(path: Path) -> Card:
     """The card in the file `path`. Raises UserError that names the file, the key and the remedy."""
-    match = _FRONT_MATTER.match(path.read_text(encoding="utf-8"))
+    try:
+        match = _FRONT_MATTER.match(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {one_line(error)}") from None
     if not match:
         raise UserError(f"{path}: a data card begins with YAML between two lines of ---")
     try:

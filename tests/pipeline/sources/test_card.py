@@ -22,6 +22,15 @@ def test_every_shipped_card_is_valid(path: Path) -> None:
     assert card.name == path.stem
 
 
+def test_a_card_in_another_encoding_is_named_and_a_byte_order_mark_is_none_of_it(project: Project) -> None:
+    path = project.card("questions", **GOOD)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_card(project.settings(), "./questions.md").name == "questions"
+    path.write_bytes(path.read_bytes() + "Köln".encode("latin-1"))
+    with pytest.raises(UserError, match=r"questions\.md: cannot be read: 'utf-8' codec can't decode byte 0xf6"):
+        load_card(project.settings(), "./questions.md")
+
+
 def test_the_usual_evaluation_sets_have_cards_and_are_no_sources() -> None:
     assert set(EVALUATION) <= set(shipped_cards())
     settings = load_settings("sample")

@@ -186,6 +186,13 @@ def test_a_pin_of_a_card_without_a_repository_is_refused(project: Project) -> No
         load_card(project.settings(), "squadshifts")
 
 
+def test_a_pin_of_no_card_is_named(project: Project) -> None:
+    write_pin(project.folder, "mlqaa", COMMIT)
+    with pytest.raises(UserError, match=r"pins\.yaml: mlqaa: no such card comes with the project: did you mean 'mlqa'\?"):
+        load_card(project.settings(), "mlqa")
+    load_card(project.settings(), str(project.card("own", files=["a.jsonl"], licence="MIT", rows={"query": "q", "passage": "p"})))
+
+
 def test_nothing_is_written_into_the_installation() -> None:
     before = {path: path.read_bytes() for folder in ("profiles", "data_cards") for path in (HOUSE / folder).iterdir()}
     for card in (
