@@ -222,14 +222,14 @@ def _place(location: Sequence[int | str]) -> str:
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
-    """The object that is written in `content`, as JSON of numbers that are finite, names that stand once, and depth that is bounded.
+    """The object that is written in `content`, as JSON in UTF-8: finite numbers, names that stand once, bounded depth.
 
     Raises ValueError where there is none.
     """
     if len(content) > _MOST_BYTES:
         raise ValueError(f"it has {len(content)} bytes")
     try:
-        value = json.loads(content, object_pairs_hook=_each_once, parse_float=_finite, parse_constant=_finite)
+        value = json.loads(content.decode(), object_pairs_hook=_each_once, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError("its brackets are nested too deeply") from None
     if not isinstance(value, dict):

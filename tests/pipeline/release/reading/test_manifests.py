@@ -139,6 +139,8 @@ def test_absurd_values_are_named(sample_run: Run, release: Path, change: Callabl
         (b'{"a": NaN}', "NaN is no finite number"),
         (b'{"a": 1e999}', "1e999 is no finite number"),
         (b"[]", "it is no object"),
+        ('{"a": 1}'.encode("utf-16"), "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (b'\xef\xbb\xbf{"a": 1}', "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)"),
     ],
 )
 def test_what_is_no_manifest_is_named(release: Path, content: bytes, fault: str) -> None:
