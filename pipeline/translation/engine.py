@@ -6,21 +6,20 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import ctranslate2
 import sentencepiece
 
-from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import Language
 from parallel_qa.pipeline.parsing import one_line
 from parallel_qa.pipeline.settings import TranslationSettings
 from parallel_qa.pipeline.store import fingerprint
 from parallel_qa.pipeline.translation import batch_sizes
+from parallel_qa.pipeline.translation.batching import BatchSize, ahead, in_groups, out_of_memory
+from parallel_qa.pipeline.translation.loading import Loaded, load
 from parallel_qa.pipeline.translation.models import Model
 from parallel_qa.pipeline.translation.punctuation import restore
 from parallel_qa.pipeline.translation.sentences import clauses, join, needs_model
@@ -31,10 +30,8 @@ log = logging.getLogger("parallel_qa")
 _UNKNOWN = "<unk>"
 _END = "</s>"
 _BATCHES_IN_GROUP = 2  # per translating thread: few enough to see progress and to tokenise meanwhile
-_GROUPS_UNDER_WAY = 4
 _CHARACTERS_PER_TOKEN = 4  # about; only how much is sent at once depends on it
 _DEFAULT_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
-_SMALLEST_BATCH = 64
 _MORE_TOKENS = 16  # that an output may have beyond `usual_target_ratio`, so that short sentences may grow
 _TRIAL_BATCHES = 4  # of each size that is tried, per translating thread
 _WORTH_TRIALS = 10  # times the work of the trials, from which on they are made
@@ -93,11 +90,6 @@ class Engine:
         source, target = model.pieces
         self._encoder = sentencepiece.SentencePieceProcessor(model_file=str(source))
         self._decoder = self._encoder if source == target else sentencepiece.SentencePieceProcessor(model_file=str(target))
-        gpus = ctranslate2.get_cuda_device_count()
-        self.device = settings.device if settings.device != "auto" else "cuda" if gpus else "cpu"
-        devices = settings.gpus or list(range(gpus)) or [0]
-        self.threads = settings.inter_threads or (available_cores() if self.device == "cpu" else 1)
-        self.workers = self.threads * (len(devices) if self.device == "cuda" else 1)
         self._search = {
             "beam_size": settings.beam_size,
             "length_penalty": settings.length_penalty,
@@ -106,52 +98,39 @@ class Engine:
             "repetition_penalty": settings.repetition_penalty,
             "no_repeat_ngram_size": settings.no_repeat_ngram_size,
         }
-        among_candidates = None if candidates is None else self._load_restricted(candidates, devices)
+        among_candidates = None if candidates is None else self._load_restricted(candidates)
         self.restricted = among_candidates is not None
-        self._among_candidates = among_candidates or self._load(model.folder, devices)
+        loaded = among_candidates or load(model.folder, model.name, settings)
+        self.device, self.workers = loaded.device, loaded.workers
+        self._among_candidates = self._translator = loaded.translator
         # On a GPU, CTranslate2 4.8 mixes up the pieces of a model that decodes now among some of them and now among all: where the
         # vocabulary is padded, `Decoder::update_output_layer` keeps the numbers that pieces had before.
-        self._translator = self._load(model.folder, devices) if self.restricted and self.device == "cuda" else self._among_candidates
+        if self.restricted and self.device == "cuda":
+            self._translator = load(model.folder, model.name, settings).translator
         self.compute_type = self._among_candidates.compute_type
-        self.batch_tokens = settings.max_batch_tokens or batch_sizes.remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
-        # Several units may be translated at a time.
-        self._sizes = threading.Lock()
-        self._sizes_tried = threading.Lock()
+        tokens = settings.max_batch_tokens or batch_sizes.remembered(self._key) or _DEFAULT_BATCH_TOKENS[self.device]
+        self._batch = BatchSize(tokens, model.name, self.device)
+        self._sizes_tried = threading.Lock()  # several units may be translated at a time
 
-    def _load_restricted(self, candidates: Sequence[str], devices: list[int]) -> ctranslate2.Translator | None:
+    def _load_restricted(self, candidates: Sequence[str]) -> Loaded | None:
         """The model as it decodes among `candidates`; None where that cannot be, and the log says why."""
         try:
-            translator = self._load(folder_with_map(self.model, candidates), devices)
-            translator.translate_batch([[_END]], **self._search, max_decoding_length=1, use_vmap=True)
+            loaded = load(folder_with_map(self.model, candidates), self.model.name, self.settings)
+            loaded.translator.translate_batch([[_END]], **self._search, max_decoding_length=1, use_vmap=True)
         except (OSError, RuntimeError, UserError, ValueError) as error:
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 raise
             if self.model.name not in _unrestricted:
                 _unrestricted.add(self.model.name)
                 reason = one_line(error)
                 log.warning("model %r decodes among all pieces, as its vocabulary cannot be restricted: %s", self.model.name, reason)
             return None
-        return translator
+        return loaded
 
-    def _load(self, folder: Path, devices: list[int]) -> ctranslate2.Translator:
-        # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
-        automatic = ["float16", "int8_float16"] if self.device == "cuda" else ["auto"]
-        wanted = automatic if self.settings.compute_type == "auto" else [self.settings.compute_type]
-        for number, compute_type in enumerate(wanted, 1):
-            try:
-                return ctranslate2.Translator(
-                    str(folder),
-                    device=self.device,
-                    device_index=devices if self.device == "cuda" else 0,
-                    compute_type=compute_type,
-                    inter_threads=self.threads,
-                    intra_threads=self.settings.intra_threads,
-                    max_queued_batches=-1,
-                )
-            except (RuntimeError, ValueError) as error:
-                if number == len(wanted) or not _out_of_memory(error):
-                    raise UserError(f"model {self.model.name!r} cannot be loaded on {self.device}: {error}") from None
-        raise AssertionError("unreachable")
+    @property
+    def batch_tokens(self) -> int:
+        """Source tokens of a batch, padding included."""
+        return self._batch.tokens
 
     @property
     def _key(self) -> str:
@@ -235,17 +214,8 @@ class Engine:
 
     def _groups(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> Iterator[list[_Part]]:
         """What to send to the model for `rows`, in groups of some batches; each is tokenised when it is asked for."""
-        limit = self.batch_tokens * self.workers * _BATCHES_IN_GROUP
-        group: list[int] = []
-        room = limit
-        for row in rows:
-            size = len(sentences[row]) // _CHARACTERS_PER_TOKEN + 2
-            if group and room < size:
-                yield self._parts(sentences, group, source, target)
-                group, room = [], limit
-            group.append(row)
-            room -= size
-        if group:
+        limit = int(self._batch.tokens * self.workers * _BATCHES_IN_GROUP)
+        for group in in_groups(rows, lambda row: len(sentences[row]) // _CHARACTERS_PER_TOKEN + 2, limit):
             yield self._parts(sentences, group, source, target)
 
     def _parts(self, sentences: Sequence[str], rows: Sequence[int], source: Language, target: Language) -> list[_Part]:
@@ -263,17 +233,11 @@ class Engine:
         self, groups: Iterator[list[_Part]], target: Language, restricted: bool, bounded: bool
     ) -> Iterator[tuple[_Group, list[Output]]]:
         """Groups of parts with what the model made of them; the next ones are under way while the caller works on one."""
-        waiting: deque[_Group] = deque()
-        while True:
-            more = itertools.islice(groups, _GROUPS_UNDER_WAY - len(waiting))
-            waiting += (self._submit(parts, target, restricted, bounded) for parts in more)
-            if not waiting:
-                return
-            group = waiting.popleft()
+        for group in ahead(self._submit(parts, target, restricted, bounded) for parts in groups):
             yield group, self._collect(group, target)
 
     def _submit(self, parts: list[_Part], target: Language, restricted: bool, bounded: bool) -> _Group:
-        size, longest = self.batch_tokens, self.settings.max_target_tokens
+        size, longest = self._batch.tokens, self.settings.max_target_tokens
         if bounded:
             tokens = max((len(part.tokens) for part in parts), default=0)
             longest = min(longest, int(self.settings.usual_target_ratio * tokens) + _MORE_TOKENS)
@@ -309,14 +273,14 @@ class Engine:
                 try:
                     result = waiting.result()
                 except RuntimeError as error:
-                    if not _out_of_memory(error):
+                    if not out_of_memory(error):
                         raise
                     failed.append(row)
                 else:
                     outputs[row] = self._best(result, prefix, group.longest)
             if failed:
-                self._halve(size)
-                size = self.batch_tokens
+                self._batch.halve(size)
+                size = self._batch.tokens
                 pending = self._send([group.parts[row] for row in failed], target, size, group.longest, group.restricted)
             rows = failed
         return [output for output in outputs if output is not None]
@@ -332,13 +296,6 @@ class Engine:
         # The engine has divided by the length, prefix and end included, to the power of the penalty.
         length = prefix + len(found[best]) + 1
         return found[best], result.scores[best] * length ** (self.settings.length_penalty - 1)
-
-    def _halve(self, size: int) -> None:
-        """Take at most half of `size`, which did not fit. Batches that were under way with it fail too, which says nothing of the half."""
-        if size <= _SMALLEST_BATCH:
-            raise UserError(f"model {self.model.name!r}: memory does not suffice on {self.device} for the smallest batch")
-        with self._sizes:
-            self.batch_tokens = min(self.batch_tokens, max(size // 2, _SMALLEST_BATCH))
 
     def _whole(self, outputs: list[Output], target: Language) -> Translation:
         """One sentence from what the model made of its parts."""
@@ -370,7 +327,7 @@ class Engine:
         with self._sizes_tried:
             if self.settings.max_batch_tokens or batch_sizes.remembered(self._key):
                 return wanted
-            sizes = [self.batch_tokens * share // 2 for share in (1, 2, 4, 8)]
+            sizes = [self._batch.tokens * share // 2 for share in (1, 2, 4, 8)]
             total = sum(len(sentences[row]) for row in wanted) // _CHARACTERS_PER_TOKEN
             tokens = [size * self.workers * _TRIAL_BATCHES for size in sizes]
             if total < sum(tokens) * _WORTH_TRIALS:
@@ -378,18 +335,19 @@ class Engine:
             speeds: dict[int, float] = {}
             left = wanted
             for size, of_trial in zip(sizes, tokens, strict=True):
-                self.batch_tokens = size
+                self._batch.tokens = size
                 step = total // of_trial  # of all lengths, as the whole is
                 rows, left = left[::step], [row for place, row in enumerate(left) if place % step]
                 written = _Count(advance)
                 began = time.perf_counter()
                 left += self._translate_rows(sentences, rows, direction, results, written)
                 speed = written.tokens / (time.perf_counter() - began)
-                if self.batch_tokens < size:  # it did not fit
+                if self._batch.tokens < size:  # it did not fit
                     break
                 speeds[size] = speed
-            self.batch_tokens = max(speeds, key=lambda size: speeds[size]) if speeds else self.batch_tokens
-            batch_sizes.remember(self._key, self.batch_tokens)
+            if speeds:
+                self._batch.tokens = max(speeds, key=lambda size: speeds[size])
+            batch_sizes.remember(self._key, self._batch.tokens)
             return left
 
 
@@ -408,7 +366,3 @@ class _Count:
 def _is_cut(tokens: Sequence[str], longest: int) -> bool:
     """Whether an output has all the tokens that it may have, of which the language's may be one."""
     return len(tokens) + 1 >= longest
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return "out of memory" in str(error).lower() or isinstance(error, MemoryError)
