@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prefect import flow
 
 from parallel_qa.flows.publish import publish_plan
-from parallel_qa.flows.steps import run_stage
+from parallel_qa.flows.steps import check_machine, run_stage
 from parallel_qa.flows.translate import ONE_UNIT
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.release.making.publish import Release
@@ -34,6 +34,7 @@ def refresh(profile: str, store: str, runner: str = "auto") -> Refreshed:
         runner: Where the units run; see the flow `filter`.
     """
     plan = Plan(load_settings(profile), Store(store))
+    check_machine(plan.settings, runner)  # before sources are downloaded
     outcome = run_stage("prepare", plan, runner=runner)
     outcome += run_stage("translate", plan, ONE_UNIT, runner=runner)
     outcome += run_stage("filter", plan, runner=runner)

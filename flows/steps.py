@@ -23,6 +23,7 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.devices import check_device
 from parallel_qa.pipeline.translation.translate import part_of_work
 from parallel_qa.pipeline.work import Do, Outcome, Run, Step, Unit, run_step
 
@@ -57,11 +58,19 @@ def run_stage(stage: str, plan: Plan, threads: int = THREADS, part: str = "1/1",
     `work.run_step`. Raises UserError where there is no such runner or part, before anything is done.
     """
     worker = part_of_work(part)
+    if stage == "translate":
+        check_machine(plan.settings, runner)
     outcome = Outcome()
     with _Runners(runner, threads) as runners:
         for step in plan.steps(stage):
             outcome += run_step(step, worker, plan.inventory, _in_tasks(plan, runners))
     return outcome
+
+
+def check_machine(settings: Settings, runner: str = "auto") -> None:
+    """Raises UserError where this machine cannot translate as the settings ask, unless the runner sends units to others."""
+    if not _cluster(runner):
+        check_device(settings.translation)
 
 
 def run_one_step(step: Step, plan: Plan) -> Outcome:

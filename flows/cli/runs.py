@@ -14,11 +14,12 @@ from parallel_qa.flows.display import progress_bars
 app = typer.Typer()
 
 
-def check_run(profile: str, store: str, *stages: str) -> None:
+def check_run(profile: str, store: str, *stages: str, runner: str = "auto") -> None:
     """Check all that `stages` need before they are started. Raises UserError that says what is wrong and how to mend it.
 
     Later stages go by what the store has: they need neither the files of evaluation sets ("prepare") nor a model ("translate").
     """
+    from parallel_qa.flows.steps import check_machine
     from parallel_qa.pipeline.languages import LANGUAGES
     from parallel_qa.pipeline.release.making.publish import check_licences
     from parallel_qa.pipeline.settings import load_settings
@@ -31,6 +32,7 @@ def check_run(profile: str, store: str, *stages: str) -> None:
     if "prepare" in stages:
         evaluation_cards(settings)
     if "translate" in stages:
+        check_machine(settings, runner)
         check_model(settings.translation, settings.folder, map(LANGUAGES.find, settings.languages))
     Store(store)
 
@@ -116,7 +118,7 @@ def translate(
     runner: Annotated[str, typer.Option(help="auto, threads, processes, dask or ray.")] = "auto",
 ) -> None:
     """Stage 2: translate every unique sentence into every language, and back."""
-    check_run(profile, store, "translate")
+    check_run(profile, store, "translate", runner=runner)
     with progress_bars(err):
         from parallel_qa.flows.translate import translate as translate_flow
 

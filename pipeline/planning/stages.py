@@ -6,6 +6,7 @@ from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import Progress
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.devices import check_device
 from parallel_qa.pipeline.translation.translate import part_of_work
 from parallel_qa.pipeline.work import Outcome, run_here, run_step
 
@@ -22,8 +23,9 @@ def translate(settings: Settings, store: Store, progress: Progress | None = None
     """Translate what the store does not hold yet, and back; the sources must have been prepared.
 
     `part` "2/3" does every third unit, beginning with the second: three workers with "1/3", "2/3" and "3/3" on one
-    store do all. Raises UserError where the model cannot be used or does not know a language.
+    store do all. Raises UserError where the model cannot be used or does not know a language, or the device is not there.
     """
+    check_device(settings.translation)
     return _run("translate", settings, store, progress, part)
 
 

@@ -12,7 +12,6 @@ from parallel_qa.pipeline.languages import ENGLISH, Language
 from parallel_qa.pipeline.settings import HOUSE, WAYS, Environment, ModelSettings, TranslationSettings
 from parallel_qa.pipeline.store import fingerprint
 from parallel_qa.pipeline.translation.conversion import checkpoint_files, checkpoint_identity, convert
-from parallel_qa.pipeline.translation.devices import check_device
 from parallel_qa.pipeline.translation.models import MODEL_FILE, Model, described_model, open_model
 
 SAMPLE = HOUSE / "pipeline" / "sample" / "model"
@@ -74,8 +73,7 @@ def _converted_hub_model(settings: ModelSettings) -> Path:
 
 
 def check_model(settings: TranslationSettings, profile_folder: Path, languages: Iterable[Language]) -> None:
-    """Raises UserError where it can be told without a download that device or compute type are not there, or a model will not do."""
-    check_device(settings)
+    """Raises UserError where it can be told without a download that a model will not do."""
     choices = {(language, way): settings.of(language.code, way).choice for language in languages for way in WAYS}
     for (language, way), choice in choices.items():
         if not _is_here(choice, profile_folder):

@@ -41,6 +41,15 @@ def test_refresh_runs_all_stages_and_then_only_what_is_new(project: Project, tmp
     assert third.release.path != first.release.path
 
 
+def test_a_device_that_is_not_here_is_said_before_a_source_is_read(project: Project, tmp_path: Path) -> None:
+    project.source("questions", [ALDO])
+    profile = str(project.profile(translation={"gpus": [99]}))
+    for flow in (refresh, translate):
+        with pytest.raises(UserError, match=r"translation\.gpus: GPU 99 is not to be had here"):
+            flow(profile, str(tmp_path / "store"))
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
 def test_refresh_in_processes_makes_the_same_release(project: Project, tmp_path: Path) -> None:
     project.source("questions", [ALDO, HINTU])
     profile = str(project.profile(languages=["de"]))

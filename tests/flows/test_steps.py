@@ -131,3 +131,12 @@ def test_an_unknown_part_is_named_before_anything_is_done(plan: Plan) -> None:
     with pytest.raises(UserError, match="part: '3/2' is no part of the work"):
         steps.run_stage("prepare", plan, part="3/2")
     assert list(plan.store.walk("english")) == []
+
+
+def test_on_a_cluster_the_device_of_this_machine_does_not_matter(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = project.settings(translation={"gpus": [99]})
+    monkeypatch.setenv("RAY_ADDRESS", "ray://elsewhere:10001")
+    steps.check_machine(settings, "ray")
+    for runner in ("auto", "threads", "dask"):
+        with pytest.raises(UserError, match=r"translation\.gpus: GPU 99 is not to be had here"):
+            steps.check_machine(settings, runner)

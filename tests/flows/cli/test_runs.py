@@ -66,6 +66,12 @@ def test_a_killed_run_goes_on_where_it_was(aldo: Project, tmp_path: Path, cli: C
         ({"translation": {"model": "./model"}}, "the file model.bin is missing"),
         ({"translation": {"model": "facebook/nllb-200-distilled-600M"}}, "translation.revision: pin facebook/nllb-200-distilled-600M"),
         ({"languages": ["ko"]}, "model 'sample' does not know kor_Hang"),
+        ({"translation": {"gpus": [99]}}, "translation.gpus: GPU 99 is not to be had here"),
+        (
+            {"translation": {"device": "cpu", "compute_type": "float8"}},
+            "translation.compute_type: 'float8' is not to be had on this cpu: take",
+        ),
+        ({"translation": {"back": {"model": "Helsinki-NLP/opus-mt-de-en"}}}, "translation.back.revision: pin Helsinki-NLP/opus-mt-de-en"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
