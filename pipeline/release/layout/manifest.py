@@ -114,6 +114,17 @@ class LanguageModels(_Part):
     back: ModelFacts = Field(description="Translated back into English.")
 
 
+class CandidateFacts(_Part):
+    """What it changed in one language to decode among those pieces of the vocabulary that it needs."""
+
+    pieces_there: Count
+    pieces_back: Count
+    units: Count = Field(description="Units of translations, there and back, that were decoded among them.")
+    with_all_pieces: Count = Field(description="Units that were decoded again among all pieces, as too much came out otherwise.")
+    checked: Count = Field(description="Sentences that were decoded among all pieces, too.")
+    differing: Count = Field(description="Those that came out otherwise.")
+
+
 class EvaluationFacts(_Part):
     """Evaluation sets whose rows were kept out."""
 
@@ -151,6 +162,9 @@ class Manifest(_Part):
     models: dict[str, LanguageModels] = Field(
         default_factory=dict,
         description="By NLLB code, of languages where another one than `model` was used; absent where it is the only one.",
+    )
+    candidates: dict[str, CandidateFacts] = Field(
+        default_factory=dict, description="By NLLB code, of languages that were decoded among candidates; absent where none was."
     )
     evaluation: EvaluationFacts
     settings: dict[str, Any] = Field(description="The profile; `release.seed` is that of the order of rows.")

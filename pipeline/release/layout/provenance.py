@@ -12,9 +12,9 @@ from parallel_qa.pipeline.schema import TEXTS
 METADATA = "parallel-qa"
 """The key of a Parquet file's metadata under which this stands, as JSON."""
 
-_COUNTED = frozenset({"blocks", "rows", "rejected", "files", "seal"})
+_COUNTED = frozenset({"blocks", "rows", "rejected", "candidates", "files", "seal"})
 _COUNTED_OF_SOURCES = frozenset({"provided", "shared", "languages", "not_translated"})
-"""What a manifest says that is known only when all files are written."""
+"""What a manifest says that is known only when all files are written, or that does not decide what is in them."""
 
 
 def statement(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.filters.filter import ScoredShard
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.licences import Combined, combine
+from parallel_qa.pipeline.planning.candidate_facts import candidate_facts
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.progress import LogProgress, Progress
 from parallel_qa.pipeline.release.layout.croissant import croissant
@@ -232,6 +233,7 @@ def _stated(plan: Plan, version: str, licence: Combined) -> dict[str, Any]:
         for code, (there, back) in plan.models.items()
         if (there, back) != (model, model)
     }
+    candidates = candidate_facts(plan)
     return {
         "format": FORMAT,
         "version": version,
@@ -241,6 +243,7 @@ def _stated(plan: Plan, version: str, licence: Combined) -> dict[str, Any]:
         "sources": {source: _source(cards[source], record) for source, record in records.items()},
         "model": _model(model, licence),
         **({"models": models} if models else {}),
+        **({"candidates": candidates} if candidates else {}),
         "evaluation": {"sets": checked["sets"], "rules": checked["rules"], "rows_set_aside": fell},
         "settings": _settings_of_record(settings, list(cards), evaluation, model.name),
     }

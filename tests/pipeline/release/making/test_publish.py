@@ -16,6 +16,7 @@ from parallel_qa.pipeline import schema
 from parallel_qa.pipeline.batches import open_release
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.filters import policy
+from parallel_qa.pipeline.planning.candidate_facts import candidate_facts
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.release.making import publish as publishing
@@ -288,3 +289,20 @@ def test_every_rejected_text_stays_with_its_scores_and_all_reasons(sample_run: R
             assert {name: row[name] for name in schema.SCORES.names} == {name: beside[name] for name in schema.SCORES.names}
         counts = manifest["sources"]["questions"]["languages"][code]
         assert len(rejected) == sum(sum(counts[name]["rejected"].values()) for name in ("queries", "passages"))
+
+
+def test_the_manifest_says_what_decoding_among_candidates_changed(project: Project, tmp_path: Path) -> None:
+    towns = [
+        article(f"The river Aldo is {number} kilometres long.", (f"How long is Aldo in Town{number}?", "Aldo")) for number in range(60)
+    ]
+    project.source("questions", towns)
+    candidates = {"lessons": 40, "worth_from": 1, "checked_share": 0.5}
+    settings = project.settings(languages=["de"], translation={"shard_sentences": 20, "candidates": candidates})
+    store = Store(str(tmp_path / "store"))
+    prepare(settings, store)
+    translate(settings, store)
+    filter_texts(settings, store)
+    release = publish(settings, store)
+    assert release.manifest["candidates"] == candidate_facts(Plan(settings, store))
+    assert release.manifest["candidates"]["deu_Latn"]["checked"] > 10
+    assert list(verify(Store(store.local_path(release.path), writable=False))) == []
