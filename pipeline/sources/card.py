@@ -182,6 +182,8 @@ class Card(Files):
     passages: TextTable | None = None
     links: LinkTable | None = None
     """`queries`, `passages` and `links`: a source of three tables that belong together by id, instead of `rows`."""
+    html: bool = True
+    """Whether tags and entities in its texts are markup. Where they are text, as in questions about HTML, they stay as they are."""
     translations: Translations | None = None
     languages: list[LanguageCode] | None = None
     """Target languages that the source is translated into or imported in; an empty list: it stays English. If not given, all of the

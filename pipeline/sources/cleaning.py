@@ -27,17 +27,15 @@ _CONTROLS = "[\\x01-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\u00ad\u200b\u200e\u20
 _SPACE = r"[\p{Z}\t\x0b\x0c\x1c-\x1f\x{85}]+"
 
 
-def clean(texts: pa.Array, counts: Counter[str]) -> pa.Array:
-    """`texts` in NFC, without HTML, mojibake, control characters and superfluous white space; nulls stay.
+def clean(texts: pa.Array, counts: Counter[str], html: bool = True) -> pa.Array:
+    """`texts` in NFC, without markup (where they are `html`), mojibake, control characters and superfluous white space; nulls stay.
 
     Line breaks stay, and so does an empty line between paragraphs, one at a time. `counts` is increased by the texts that each
     step changed. What was escaped ("&lt;b&gt;") is text from then on: a clean text with a visible "<b>" is not to be cleaned again.
     """
-    for step, needed, change in (
-        ("html", MARKUP, visible_text),
-        ("mojibake", _FOREIGN, ftfy.fix_encoding),
-    ):
-        texts = _change_where_needed(texts, step, needed, change, counts)
+    if html:
+        texts = _change_where_needed(texts, "html", MARKUP, visible_text, counts)
+    texts = _change_where_needed(texts, "mojibake", _FOREIGN, ftfy.fix_encoding, counts)
     for step, change_all in (("control_characters", _without_controls), ("unicode", _nfc), ("white_space", _without_stray_space)):
         changed = change_all(texts)
         counts[step] += _differences(texts, changed)

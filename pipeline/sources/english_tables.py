@@ -46,7 +46,7 @@ class EnglishTables:
         self._card = card
         self._cleaning = cleaning
         self._evaluation = evaluation
-        self._screening = Screening(cleaning, evaluation)
+        self._screening = Screening(cleaning, evaluation, card.html)
         self._queries = Staged(scratch / "queries.parquet", _TEXT_ROWS)
         self._passages = Staged(scratch / "passages.parquet", _TEXT_ROWS)
         self._links = Staged(scratch / "links.parquet", _LINK_ROWS)

@@ -91,7 +91,7 @@ def _clean_texts(card: Card) -> Iterator[tuple[str, str, str]]:
     """("query" or "passage", what it is called, the clean text)."""
     for batch in in_batches(_raw_texts(card), 10_000):
         texts = pa.array([text.encode(errors="replace").decode() for _, _, text in batch], pa.string())
-        for (kind, name, _), text in zip(batch, clean(texts, Counter()).to_pylist(), strict=True):
+        for (kind, name, _), text in zip(batch, clean(texts, Counter(), card.html).to_pylist(), strict=True):
             if text:
                 yield kind, name, text
 

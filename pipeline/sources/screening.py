@@ -38,9 +38,10 @@ class ScreenedTexts:
 class Screening:
     """What the texts of one source go through."""
 
-    def __init__(self, cleaning: CleaningSettings, evaluation: Evaluation) -> None:
-        """`evaluation` holds the texts that are to be kept out."""
+    def __init__(self, cleaning: CleaningSettings, evaluation: Evaluation, html: bool = True) -> None:
+        """`evaluation` holds the texts that are to be kept out; `html` says whether tags and entities are markup."""
         self._cleaning = cleaning
+        self._html = html
         self._evaluation = evaluation
         self.changed: Counter[str] = Counter()
         """How many texts each step of cleaning changed so far."""
@@ -77,4 +78,4 @@ class Screening:
             sound = [encodable(text) for text in texts]
             array = pa.array([text if fine else "" for text, fine in zip(texts, sound, strict=True)], pa.string())
             encoding = pa.array([None if fine else "broken_encoding" for fine in sound], pa.string())
-        return clean(array, self.changed), pc.coalesce(encoding, broken(array))
+        return clean(array, self.changed, self._html), pc.coalesce(encoding, broken(array))

@@ -31,6 +31,14 @@ def test_texts_are_cleaned_and_those_that_cannot_be_used_say_why(project: Projec
     assert screening.changed["html"] == 1
 
 
+def test_tags_are_text_where_the_source_is_no_html(project: Project) -> None:
+    question = "What is the difference between <div> and <span> when R&amp;D writes &eacute;?"
+    for html, expected in ((False, question), (True, "What is the difference between\nand when R&D writes é?")):
+        screening = Screening(CleaningSettings(), known(project), html)
+        assert screening.screen([("", question, "")], "query").take([0])["text"].to_pylist() == [expected]
+        assert screening.changed["html"] == html
+
+
 def test_language_is_judged_where_it_is_asked_for(project: Project) -> None:
     screening = Screening(CleaningSettings(language=False), known(project))
     assert screening.screen([("", SALT, "")], "passage").reasons == [None]
