@@ -18,8 +18,10 @@ from parallel_qa.pipeline.release.reading.diff import diff
 from parallel_qa.pipeline.release.reading.verify import verify
 from parallel_qa.pipeline.settings import Settings
 from parallel_qa.pipeline.store import Store
+from parallel_qa.pipeline.translation.candidates import read_candidates
 from parallel_qa.pipeline.translation.engine import Engine
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
+from parallel_qa.pipeline.translation.models import vocabulary
 from parallel_qa.pipeline.translation.run_models import model_of
 from parallel_qa.pipeline.work import Outcome
 from tests.family_checkpoints import opus, write_json
@@ -113,6 +115,24 @@ def test_only_what_another_model_makes_is_made_anew(pairs: Project, store: Store
     changed = diff(*(Store(f"{store.url}/{release.path}", writable=False) for release in (first, second)))
     assert changed.settings["models.deu_Latn"][0] is None
     assert {code for (_, code), table in changed.texts.items() if table.changed or table.fates or table.scores} == {"deu_Latn"}
+
+
+def test_candidates_are_of_the_model_that_is_to_choose_among_them(pairs: Project, store: Store) -> None:
+    towns = [f"Marlo has {number} inhabitants. The river Aldo is {number} kilometres long." for number in range(100, 130)]
+    pairs.source("questions", [article(town, (f"What is known of {number}?", "Marlo")) for number, town in enumerate(towns)])
+    few = {"lessons": 30, "worth_from": 1.5, "checked_share": 0.3}
+    settings = with_pairs(pairs, shard_sentences=30, candidates=few)
+    prepare(settings, store)
+    translate(settings, store)
+    plan = Plan(settings, store)
+    assert set(plan.candidates) == {"deu_Latn", "arb_Arab"}
+    for code, unit in plan.candidates.items():
+        there, back = (set(pieces) for pieces in read_candidates(store, unit))
+        assert there <= set(vocabulary(model_of(settings, code).folder, "target"))
+        assert back <= set(vocabulary(model_of(settings, code, "back").folder, "target"))
+        assert (code in there, "eng_Latn" in back) == ((True, True) if code == "arb_Arab" else (False, False))
+    among = [unit for unit in plan.translated["questions", "deu_Latn"] if "candidates" in unit.inputs]
+    assert among and all(unit.inputs["translated"].result(store).facts["candidates"]["checked"] > 0 for unit in among)
 
 
 def test_the_model_for_the_way_back_is_a_part_of_the_release(pairs: Project, store: Store) -> None:
