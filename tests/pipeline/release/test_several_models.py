@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.resealing import change_manifest
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.languages import ENGLISH, LANGUAGES
 from parallel_qa.pipeline.planning.plan import Plan
@@ -101,6 +104,18 @@ def test_a_language_has_a_pair_of_models_of_its_own(pairs: Project, store: Store
     about = json.loads(pq.read_schema(folder / "pairs" / "00000.parquet").metadata[b"parallel-qa"])
     assert about["models"] == {"deu_Latn": {"there": there["fingerprint"], "back": back["fingerprint"]}}
     assert faults(store, release.path) == []
+
+    changes: list[Callable[[dict[str, Any]], object]] = [
+        lambda manifest: manifest.pop("models"),
+        lambda manifest: manifest["models"]["deu_Latn"]["back"].update(fingerprint="0" * 16),
+        lambda manifest: manifest["models"]["deu_Latn"]["there"].update(licence="MIT"),
+        lambda manifest: manifest["models"].update(arb_Arab=manifest["models"]["deu_Latn"]),
+        lambda manifest: manifest["models"].update(fra_Latn=manifest["models"].pop("deu_Latn")),
+    ]
+    for number, change in enumerate(changes):
+        copy = shutil.copytree(folder, Path(store.root) / f"changed-{number}")
+        change_manifest(copy, change)
+        assert any("statement" in fault for fault in faults(store, copy.name)), number
 
 
 def test_only_what_another_model_makes_is_made_anew(pairs: Project, store: Store) -> None:
