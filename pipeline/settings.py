@@ -186,8 +186,8 @@ class CandidateSettings(_Section):
 
     use: bool = True
     """Whether to; a model whose vocabulary cannot be restricted does without."""
-    lessons: int = Field(100_000, ge=1)
-    """Sentences of a language that are translated with all pieces first, to learn from."""
+    lessons: int = Field(300_000, ge=1)
+    """Sentences of a language that are translated with all pieces first, to learn from: docs/performance.md says how many it takes."""
     worth_from: float = Field(4.0, ge=1)
     """Where a language has fewer than so many times as many sentences, all are translated with all pieces."""
     checked_share: float = Field(0.02, ge=0, le=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import ascii_letters, ascii_lowercase
 
 import pytest
 import sentencepiece
@@ -10,7 +11,7 @@ from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.planning.stages import filter_texts, prepare, translate
 from parallel_qa.pipeline.settings import CandidateSettings, Settings
 from parallel_qa.pipeline.store import FileRef, Store
-from parallel_qa.pipeline.translation.candidates import candidate_pieces, lessons, read_candidates
+from parallel_qa.pipeline.translation.candidates import candidate_pieces, copied_words, lessons, needed_pieces, read_candidates
 from parallel_qa.pipeline.translation.model_finding import SAMPLE
 from parallel_qa.pipeline.translation.models import open_model, vocabulary
 from parallel_qa.pipeline.translation.packs import Pack
@@ -43,7 +44,7 @@ def test_the_first_packs_of_each_source_teach_in_turn() -> None:
 def test_candidates_spell_any_word_of_the_language_and_what_is_copied(code: str) -> None:
     model, language = open_model(SAMPLE), LANGUAGES.find(code)
     known = vocabulary(SAMPLE)
-    pieces = candidate_pieces(model, language, ["Kilometer"], ["Marlo", "1642"])
+    pieces = candidate_pieces(model, language, ["Kilometer", "Marlo", "1642"])
     encoder = sentencepiece.SentencePieceProcessor(model_file=str(model.pieces[1]))
     assert set(encoder.encode("Kilometer Marlo 1642", out_type=str)) <= set(pieces) <= set(known)
     assert code in pieces and [piece for piece in known if piece in set(pieces)] == pieces
@@ -51,6 +52,20 @@ def test_candidates_spell_any_word_of_the_language_and_what_is_copied(code: str)
     own = {"deu_Latn": "x", "arb_Arab": "\u0627", "zho_Hans": "\u56fd"}[code]
     assert own in pieces and foreign not in pieces
     assert len(pieces) < len(known)
+
+
+def test_pieces_of_the_script_that_are_short_or_without_letters_need_no_lesson() -> None:
+    pieces = ["▁2024", "。", "ツアー", "学校", "▁to", "ur", "▁tour", "шко", "ш", *(f"▁school{'x' * number}" for number in range(3))]
+    assert needed_pieces(pieces, LANGUAGES.find("ja"), {"▁schoolx"}) == ["▁2024", "。", "ツアー", "学校", "▁to", "ur", "▁schoolx"]
+    latin = [f"{first}{second}{third}" for first in ascii_lowercase for second in ascii_letters for third in ascii_letters]
+    assert needed_pieces([*pieces, *latin], LANGUAGES.find("de"), {"abc"}) == ["▁2024", "。", "▁to", "ur", "abc"]
+
+
+def test_english_words_are_copied_after_a_space_and_after_a_letter() -> None:
+    model = open_model(SAMPLE)
+    encoder = sentencepiece.SentencePieceProcessor(model_file=str(model.pieces[1]))
+    pieces = candidate_pieces(model, LANGUAGES.find("zh"), copied_words(["Marlo"]))
+    assert {*encoder.encode("Marlo", out_type=str), *encoder.encode("\u56fdMarlo", out_type=str)[1:]} <= {*pieces, "\u56fd"}
 
 
 @pytest.fixture
