@@ -33,26 +33,27 @@ def translate_and_check(
 ) -> tuple[list[Translation], Comparison | None]:
     """The translation of each sentence, and how many candidates changed; None where the engine has no candidates.
 
-    A share of the sentences is decoded among all pieces as well. Where more come out otherwise than `max_differing` of them and two
-    standard deviations of such a count, all are.
+    A share of the sentences is decoded both ways before all others. Where more come out otherwise than `max_differing` of them and two
+    standard deviations of such a count, the others are decoded among all pieces too.
     """
     settings = engine.settings.candidates
-    made = engine.translate(sentences, *direction, advance)
     if not engine.restricted:
-        return made, None
+        return engine.translate(sentences, *direction, advance), None
 
     def write(done: int, tokens: int) -> None:
         advance(0, tokens)
 
-    rows = [row for row, sentence in enumerate(sentences) if _is_drawn(sentence, settings.checked_share)]
-    whole = engine.translate([sentences[row] for row in rows], *direction, write, all_pieces=True)
-    differing = sum(made[row].text != translation.text for row, translation in zip(rows, whole, strict=True))
-    allowed = len(rows) * settings.max_differing
-    if differing > allowed + _STANDARD_DEVIATIONS * math.sqrt(allowed):
-        return engine.translate(sentences, *direction, write, all_pieces=True), Comparison(len(rows), differing, True)
-    for row, translation in zip(rows, whole, strict=True):
-        made[row] = translation
-    return made, Comparison(len(rows), differing, False)
+    drawn = [row for row, sentence in enumerate(sentences) if _is_drawn(sentence, settings.checked_share)]
+    others = sorted({*range(len(sentences))}.difference(drawn))
+    compared = [sentences[row] for row in drawn]
+    whole = engine.translate(compared, *direction, advance, all_pieces=True)
+    among = engine.translate(compared, *direction, write)
+    differing = sum(one.text != other.text for one, other in zip(whole, among, strict=True))
+    allowed = len(drawn) * settings.max_differing
+    all_pieces = differing > allowed + _STANDARD_DEVIATIONS * math.sqrt(allowed)
+    rest = engine.translate([sentences[row] for row in others], *direction, advance, all_pieces=all_pieces)
+    made = dict(zip([*drawn, *others], [*whole, *rest], strict=True))
+    return [made[row] for row in range(len(sentences))], Comparison(len(drawn), differing, all_pieces)
 
 
 def _is_drawn(sentence: str, share: float) -> bool:
