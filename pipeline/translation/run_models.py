@@ -19,11 +19,6 @@ def model_of(settings: Settings, code: str = "", way: Way = "there") -> Model:
     return _models.get(choice.model_dump_json() + str(settings.folder), lambda: find_model(choice, settings.folder))
 
 
-def back_model_of(settings: Settings) -> Model:
-    """The model for the way back of languages without settings of their own."""
-    return model_of(settings, way="back")
-
-
 def choices_of(settings: Settings) -> dict[str, tuple[ModelSettings, ModelSettings]]:
     """By language (NLLB code), which models the settings name for the way there and the way back."""
     of = settings.translation.of
