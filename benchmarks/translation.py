@@ -1,12 +1,19 @@
-"""How much of the engine's speed the stage `translate` keeps, and what the usual ways of using it cost.
+"""How much of the engine's speed the stage `translate` keeps, by how much candidates beat it, and what the usual ways of using it cost.
 
-    python -m benchmarks.translation [--text SQUAD.json.gz] [--tokens 24] [--paragraphs 240] [--rounds 4]
+    python -m benchmarks.translation [--text SQUAD.json.gz] [--tokens 24] [--paragraphs 240] [--rounds 4] [--tokenizer FILE] [--real "…"]
 
-A model of NLLB's shape (about 50 M parameters, random weights, every output of the same length) translates the
+A small model of NLLB's shape (about 50 M parameters, random weights, every output of the same length) translates the
 unique sentences of XQuAD English, or of the sample set where that is absent. Side by side in one run: the stage with
 reading, splitting, tokenising, joining and writing; CTranslate2 alone on the same sentences, tokenised and sorted
 beforehand; CTranslate2 in unsorted batches of 32 and row by row; Transformers in batches of 32; and two workers of
-one thread each against one. The last line is JSON.
+one thread each against one. Then the real shape (`benchmarks.real_flow`, which gets the arguments `--real`) and what candidates
+change (`benchmarks.differing`, which gets `--tokenizer`). The last line is JSON:
+
+- `stage_over_engine`, `restricted_over_engine`, `lessons_share`, `candidates`, `compared`, `differing`: see `benchmarks.real_flow`;
+- `stage_over_engine_small`: tokens by processor time, of the small model without candidates, as both keep all cores busy;
+- `stage_over_transformers`, `stage_over_row_by_row`: tokens by the clock;
+- `two_workers_over_one`, `two_threads_over_one_in_engine`, `two_workers_over_two_threads`: the first by the second;
+- `differs_sample`, `differs_text`: see `benchmarks.differing`.
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ import argparse
 import gzip
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -26,6 +34,8 @@ import ctranslate2
 import sentencepiece
 import yaml
 
+from benchmarks.measuring import processor_seconds, run_alone
+from benchmarks.real_flow import SAMPLE, XQUAD, Spent, learn_pieces
 from parallel_qa.pipeline.languages import ENGLISH
 from parallel_qa.pipeline.planning.plan import Plan
 from parallel_qa.pipeline.planning.stages import prepare
@@ -37,11 +47,10 @@ from parallel_qa.pipeline.translation import segment, translate
 from parallel_qa.pipeline.translation.conversion import convert
 from parallel_qa.pipeline.translation.models import SENTENCEPIECE
 from parallel_qa.pipeline.translation.packs import shard_name
+from parallel_qa.pipeline.translation.run_models import model_of
 from parallel_qa.pipeline.translation.sentences import join, needs_model
 from parallel_qa.pipeline.work import run_here, run_step
 
-XQUAD = HOUSE.parent / "shared" / "data" / "xquad-r" / "en.json.gz"
-SAMPLE = HOUSE / "pipeline" / "sample" / "data" / "questions.json"
 CODE = "deu_Latn"
 BARE = "CTranslate2 alone, sorted, best batch"
 SLOW = 160
@@ -55,13 +64,18 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=24, help="length of every output")
     parser.add_argument("--paragraphs", type=int, help="so many of the text; all if not given")
     parser.add_argument("--rounds", type=int, default=4, help="measurements of the stage and of the engine, of which the best count")
+    parser.add_argument("--tokenizer", type=Path, help="of about 250,000 pieces, for benchmarks.differing")
+    parser.add_argument("--real", default="", metavar="ARGUMENTS", help="of benchmarks.real_flow")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "PART"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         return _worker(Path(arguments.child[0]), arguments.child[1])
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        print(json.dumps(_measure(folder, _shortened(arguments.text, folder, arguments.paragraphs), arguments.tokens, arguments.rounds)))
+        small = _measure(folder, _shortened(arguments.text, folder, arguments.paragraphs), arguments.tokens, arguments.rounds)
+    real = run_alone("benchmarks.real_flow", "--text", arguments.text, *shlex.split(arguments.real))
+    tokenizer = ["--tokenizer", arguments.tokenizer] if arguments.tokenizer else []
+    print(json.dumps(real | small | run_alone("benchmarks.differing", *tokenizer)))
 
 
 def _shortened(text: Path, folder: Path, paragraphs: int | None) -> Path:
@@ -84,7 +98,7 @@ def _measure(folder: Path, text: Path, tokens: int, rounds: int) -> dict[str, fl
     first = Store(str(folder / "store-first"))
     _stage(settings, first, store)
     sentences = _sentences(settings, first)
-    best = max((1024, 1536, 2048, 3072, 4096), key=lambda size: _bare(folder, sentences, tokens, size))
+    best = max((1024, 1536, 2048, 3072, 4096), key=lambda size: _bare(folder, sentences, tokens, size).speed)
     # In turn, and the best of each counts: a shared machine is never quite still.
     stage, bare = [], []
     for attempt in range(rounds):
@@ -92,26 +106,25 @@ def _measure(folder: Path, text: Path, tokens: int, rounds: int) -> dict[str, fl
         bare.append(_bare(folder, sentences, tokens, best))
     spread = sentences[:: max(len(sentences) // SLOW, 1)][:SLOW]
     speeds = {
-        "stage": max(stage),
-        BARE: max(bare),
-        "CTranslate2, unsorted batches of 32": _batches(folder, sentences, tokens, 32),
-        "CTranslate2, row by row": _batches(folder, spread, tokens, 1),
+        "stage": max(spent.clock_speed for spent in stage),
+        BARE: max(spent.clock_speed for spent in bare),
+        "CTranslate2, unsorted batches of 32": _batches(folder, sentences, tokens, 32).clock_speed,
+        "CTranslate2, row by row": _batches(folder, spread, tokens, 1).clock_speed,
         "Transformers, batches of 32": _transformers(checkpoint, spread, tokens),
     }
     print(f"best batch of CTranslate2 alone: {best} tokens; the stage's own: {_batch_tokens(settings)}")
     for name, speed in speeds.items():
         print(f"{name:40} {speed:8,.0f} output tokens/s  {speed / speeds['stage']:.3f} of the stage")
     _saving(store, settings, folder)
-    two = _two_over_one(folder, text, tokens)
-    threads = [_bare(folder, sentences, tokens, best, count) for count in (1, 2)]
-    limit = threads[1] / threads[0]
+    two, limit = _two_over_one(folder, text, tokens, sentences, best, rounds)
     print(f"two workers of one thread each are {two:.2f} times as fast as one; two threads of CTranslate2 alone {limit:.2f} times")
     return {
-        "stage_over_engine": round(speeds["stage"] / speeds[BARE], 3),
+        "stage_over_engine_small": round(max(spent.speed for spent in stage) / max(spent.speed for spent in bare), 3),
         "stage_over_transformers": round(speeds["stage"] / speeds["Transformers, batches of 32"], 2),
         "stage_over_row_by_row": round(speeds["stage"] / speeds["CTranslate2, row by row"], 2),
         "two_workers_over_one": round(two, 2),
         "two_threads_over_one_in_engine": round(limit, 2),
+        "two_workers_over_two_threads": round(two / limit, 3),
     }
 
 
@@ -123,16 +136,7 @@ def _checkpoint(folder: Path, text: Path) -> Path:
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     document = json.loads(text.read_text(encoding="utf-8"))
-    passages = [paragraph["context"] for article in document["data"] for paragraph in article["paragraphs"]]
-    (folder / "corpus.txt").write_text("\n".join(passages), encoding="utf-8")
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "corpus.txt"),
-        model_prefix=str(checkpoint / "sentencepiece.bpe"),
-        model_type="bpe",
-        vocab_size=8000 if sum(map(len, passages)) > 100_000 else 1000,
-        hard_vocab_limit=False,  # a short text has fewer pieces
-        minloglevel=2,
-    )
+    learn_pieces(checkpoint, [paragraph["context"] for article in document["data"] for paragraph in article["paragraphs"]])
     codes = ["eng_Latn", CODE]
     tokenizer = NllbTokenizer.from_pretrained(str(checkpoint), extra_special_tokens=codes, local_files_only=True)
     tokenizer.save_pretrained(str(checkpoint))
@@ -163,13 +167,13 @@ def _project(folder: Path, profile: str, text: Path, tokens: int, **translation:
     return load_settings(str(folder / profile))
 
 
-def _stage(settings: Settings, store: Store, english: Store) -> float:
-    """Output tokens a second of the whole stage, from reading the English texts to writing the joined translations."""
+def _stage(settings: Settings, store: Store, english: Store) -> Spent:
+    """Output tokens of the whole stage and what they took, from reading the English texts to writing the joined translations."""
     _copy(english, store)
-    translate.model_of(settings)
-    translate._engine(translate.model_of(settings), settings.translation)  # loading is no part of any of the measurements
+    model_of(settings)
+    translate._engine(model_of(settings), settings.translation)  # loading is no part of any of the measurements
     progress = _Tokens()
-    began = time.perf_counter()
+    processor, began = processor_seconds(), time.perf_counter()
     translate_stage(settings, store, progress)
     plan = Plan(settings, store)
     [(key, packs)] = plan.translated.items()
@@ -183,7 +187,7 @@ def _stage(settings: Settings, store: Store, english: Store) -> float:
         rows = store.read_table(plan.inventory.record(unit), segment.TEXTS).to_pylist()
         joined = [join([own[row] for row in parts["text"]], parts["gaps"]) for parts in rows]
         store.write(f"joined/{unit.table}-{unit.shard}.txt", "\n".join(joined).encode())
-    return progress.tokens / (time.perf_counter() - began)
+    return Spent(progress.tokens, processor_seconds() - processor, time.perf_counter() - began)
 
 
 def _copy(source: Store, target: Store) -> None:
@@ -216,24 +220,24 @@ def _translator(folder: Path, threads: int = 0) -> ctranslate2.Translator:
     return ctranslate2.Translator(str(folder / "model"), device="cpu", inter_threads=threads or cores, intra_threads=1)
 
 
-def _bare(folder: Path, sentences: list[str], tokens: int, size: int, threads: int = 0) -> float:
+def _bare(folder: Path, sentences: list[str], tokens: int, size: int, threads: int = 0) -> Spent:
     """`translate_batch` on everything at once."""
     batch = sorted(_tokens(folder, sentences), key=len, reverse=True)
     return _timed(_translator(folder, threads), [batch], tokens, max_batch_size=size, batch_type="tokens")
 
 
 def _batch_tokens(settings: Settings) -> int:
-    return translate._engine(translate.model_of(settings), settings.translation).batch_tokens
+    return translate._engine(model_of(settings), settings.translation).batch_tokens
 
 
-def _batches(folder: Path, sentences: list[str], tokens: int, size: int) -> float:
+def _batches(folder: Path, sentences: list[str], tokens: int, size: int) -> Spent:
     rows = _tokens(folder, sentences)
     return _timed(_translator(folder), [rows[start : start + size] for start in range(0, len(rows), size)], tokens)
 
 
-def _timed(translator: ctranslate2.Translator, batches: list[list[list[str]]], tokens: int, **options: Any) -> float:
+def _timed(translator: ctranslate2.Translator, batches: list[list[list[str]]], tokens: int, **options: Any) -> Spent:
     written = 0
-    began = time.perf_counter()
+    processor, began = processor_seconds(), time.perf_counter()
     for batch in batches:
         results = translator.translate_batch(
             batch,
@@ -245,7 +249,7 @@ def _timed(translator: ctranslate2.Translator, batches: list[list[list[str]]], t
             **options,
         )
         written += sum(len(result.hypotheses[0]) - 1 for result in results)
-    return written / (time.perf_counter() - began)
+    return Spent(written, processor_seconds() - processor, time.perf_counter() - began)
 
 
 def _transformers(checkpoint: Path, sentences: list[str], tokens: int) -> float:
@@ -277,34 +281,42 @@ def _saving(store: Store, settings: Settings, folder: Path) -> None:
     print(f"tokens to translate: {unique:,} in unique sentences, {naive:,} row by row: {naive / unique:.1f} times as many")
 
 
-def _two_over_one(folder: Path, text: Path, tokens: int) -> float:
-    """How much faster two processes of one thread are than one, on a store that they share."""
-    times = []
-    for parts in (1, 2):
-        shared = folder / f"workers-{parts}"
-        shared.mkdir()
-        (shared / "model").symlink_to(folder / "model")
-        settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=120, inter_threads=1, intra_threads=1)
-        store = Store(str(shared / "store"))
-        prepare(settings, store)
-        _segment(settings, store)
-        command = [sys.executable, "-m", "benchmarks.translation", "--child", str(shared)]
-        pipe = subprocess.PIPE
-        numbers = range(1, parts + 1)
-        workers = [subprocess.Popen([*command, f"{part}/{parts}"], cwd=HOUSE, stdin=pipe, stdout=pipe, text=True) for part in numbers]
-        for worker in workers:
-            assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
-        began = time.perf_counter()
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        for worker in workers:
-            worker.wait()
-        times.append(time.perf_counter() - began)
-        if any(worker.returncode for worker in workers):
-            raise SystemExit("a worker failed")
-    return times[0] / times[1]
+def _two_over_one(folder: Path, text: Path, tokens: int, sentences: list[str], size: int, rounds: int) -> tuple[float, float]:
+    """How much faster two processes of the stage are than one, and two threads of the engine; in turn, and the best of each counts."""
+    workers: dict[int, list[float]] = {1: [], 2: []}
+    threads: dict[int, list[float]] = {1: [], 2: []}
+    for attempt in range(rounds):
+        for count in (1, 2):
+            workers[count].append(_seconds_of_workers(folder, f"workers-{attempt}-{count}", text, tokens, count))
+            threads[count].append(_bare(folder, sentences, tokens, size, count).clock_speed)
+    return min(workers[1]) / min(workers[2]), max(threads[2]) / max(threads[1])
+
+
+def _seconds_of_workers(folder: Path, name: str, text: Path, tokens: int, count: int) -> float:
+    """What so many processes of one thread each take on a store that they share."""
+    shared = folder / name
+    shared.mkdir()
+    (shared / "model").symlink_to(folder / "model")
+    settings = _project(shared, "profile.yaml", text, tokens, shard_sentences=120, inter_threads=1, intra_threads=1)
+    store = Store(str(shared / "store"))
+    prepare(settings, store)
+    _segment(settings, store)
+    command = [sys.executable, "-m", "benchmarks.translation", "--child", str(shared)]
+    pipe = subprocess.PIPE
+    parts = [f"{part}/{count}" for part in range(1, count + 1)]
+    workers = [subprocess.Popen([*command, part], cwd=HOUSE, stdin=pipe, stdout=pipe, text=True) for part in parts]
+    for worker in workers:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.wait()
+    if any(worker.returncode for worker in workers):
+        raise SystemExit("a worker failed")
+    return time.perf_counter() - began
 
 
 def _segment(settings: Settings, store: Store) -> None:
@@ -319,7 +331,7 @@ def _segment(settings: Settings, store: Store) -> None:
 def _worker(folder: Path, part: str) -> None:
     """A worker that has loaded its model and waits for the word: workers live long, starting is no part of the measurement."""
     settings = load_settings(str(folder / "profile.yaml"))
-    translate._engine(translate.model_of(settings), settings.translation)
+    translate._engine(model_of(settings), settings.translation)
     print("ready", flush=True)
     sys.stdin.readline()
     translate_stage(settings, Store(str(folder / "store")), LogProgress(), part)
