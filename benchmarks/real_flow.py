@@ -3,8 +3,8 @@
     python -m benchmarks.real_flow [--text SQUAD.json.gz] [--sentences 800] [--lessons 40] [--candidates 50000] [--rounds 2]
 
 The model (`benchmarks.real_shape`, 615 M parameters, made in place, 3 GB of memory) has random weights, so this shows time, not quality.
-Two things are arranged, as they are so with a real model: it writes only words of its language, here `WORDS` of them, so that what the
-lessons use is what the rest uses; and it ends its outputs by itself, here after `--tokens`. For the first its output layer has a matrix of
+Two things are arranged, as they are so with a real model: it writes only words of its language, here `WORDS` that are frequent in the
+text, so that all are candidates; and it ends its outputs by itself, here after `--tokens`. For the first its output layer has a matrix of
 its own (264 MB more), as with one for input and output each word would follow itself. As many other pieces have names without letters,
 which every language gets, as make `--candidates` of them: about what a language in Latin script has (docs/performance.md).
 
@@ -127,13 +127,9 @@ def writing_model(folder: Path, paragraphs: Sequence[dict[str, Any]], arguments:
     text = [paragraph["context"] for paragraph in paragraphs]
     tokenizer = learn_pieces(folder, text)
     encoder = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer))
-    own = [encoder.id_to_piece(number) for number in range(encoder.get_piece_size())]
-    words = [
-        piece
-        for piece in own
-        if piece[1:].isascii() and piece[1:].islower() and len(piece) > 4 and encoder.encode(piece[1:], out_type=str) == [piece]
-    ]
-    change = _writes({*words[:WORDS]}, arguments.tokens, arguments.candidates - len(own))
+    found = {word for line in text for word in line.split() if len(word) > 3 and word.isascii() and word.islower()}
+    words = {f"▁{word}" for word in found if encoder.encode(word, out_type=str) == [f"▁{word}"]}
+    change = _writes({*sorted(words, key=encoder.piece_to_id)[:WORDS]}, arguments.tokens, arguments.candidates - encoder.get_piece_size())
     return build(
         folder / "model",
         arguments.pieces,
