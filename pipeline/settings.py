@@ -475,7 +475,7 @@ def _profile_path(profile: str) -> Path:
         return path
     ready = HOUSE / "profiles" / f"{profile}.yaml"
     if not ready.is_file():
-        names = ", ".join(sorted(file.stem for file in ready.parent.glob("*.yaml")))
+        names = ", ".join(sorted(file.stem for file in (HOUSE / "profiles").glob("*.yaml")))
         raise UserError(f"no profile {profile!r}: give the path of a YAML file, or one of {names}")
     return ready
 

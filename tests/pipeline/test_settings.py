@@ -100,6 +100,8 @@ def test_what_a_direction_does_not_say_is_as_for_all() -> None:
 
 
 def test_an_unknown_profile_names_the_ready_ones() -> None:
+    with pytest.raises(UserError, match=r"no profile '/nowhere': give the path of a YAML file, or one of .*sample"):
+        load_settings("/nowhere")
     with pytest.raises(UserError, match=r"no profile 'smaple': give the path of a YAML file, or one of .*sample"):
         load_settings("smaple")
 

@@ -35,6 +35,7 @@ def test_scripts() -> None:
     assert script_scores(["Ο ποταμός", "the river", "1642", "Ο river"], greek) == [1.0, 0.0, None, pytest.approx(1 / 6)]
     assert script_scores(["Ο ποταμός Marlo", "Marlo Bridge"], greek) == [1.0, None]  # names are written as they are
     assert script_scores(["แม่น้ำ"], thai) == [1.0]
+    assert script_scores(["コーヒーを飲む人々", "ｺｰﾋｰを飲む人々"], japanese) == [1.0, 1.0]
     assert script_scores(["川はカタカナ", "东京", "这座桥是谁在什么时候建造的"], japanese) == [1.0, 1.0, 0.0]
 
 
