@@ -11,6 +11,7 @@ from parallel_qa.pipeline.cores import available_cores
 from parallel_qa.pipeline.errors import UserError
 from parallel_qa.pipeline.settings import TranslationSettings
 from parallel_qa.pipeline.translation.batching import out_of_memory
+from parallel_qa.pipeline.translation.devices import chosen_device
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,7 @@ class Loaded:
 
 def load(folder: Path, name: str, settings: TranslationSettings) -> Loaded:
     """The model in `folder`, which messages call `name`. Raises UserError where the device or the compute type is not to be had."""
-    gpus = ctranslate2.get_cuda_device_count()
-    device = settings.device if settings.device != "auto" else "cuda" if gpus else "cpu"
-    devices = (settings.gpus or list(range(gpus)) or [0]) if device == "cuda" else [0]
+    device, devices = chosen_device(settings)
     threads = settings.inter_threads or (available_cores() if device == "cpu" else 1)
     # On a GPU half precision is fastest; where it does not fit, weights of 8 bits with the rest in half precision do.
     automatic = ["float16", "int8_float16"] if device == "cuda" else ["auto"]

@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 
 from parallel_qa.pipeline.sources.cleaning import clean
 from parallel_qa.pipeline.translation.sentences import join, split
+from tests.browser import texts_shown
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,7 @@ def test_every_word_that_is_seen_comes_through(pieces: list[Piece]) -> None:
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(flow, min_size=1, max_size=5))
 def test_what_is_seen_is_what_a_browser_shows(page: Page, pieces: list[Piece]) -> None:
-    shown = page.evaluate(
-        """texts => texts.map(text => {
-            document.body.innerHTML = text;
-            const shown = document.body.innerText;
-            document.body.replaceChildren();
-            return shown;
-        })""",
-        [piece.html for piece in pieces],
-    )
+    shown = texts_shown(page, [piece.html for piece in pieces])
     for piece, text, seen in zip(pieces, through([piece.raw for piece in pieces]), shown, strict=True):
         assert words(text) == words(seen) == words(piece.shown)
 

@@ -268,8 +268,7 @@ class _Builder:
 
     def write_pairs(self) -> None:
         """Write the pairs, and count in each language those of which both sides survived."""
-        order = self._order_of_pairs()
-        positives = self._positives()
+        order, positives = self._order_and_positives()
         thresholds = [self._filters.of(code, "passages") for code in self._languages]
         mined = self._mined() if self._settings.mined_negatives else None
         shuffle = self._shuffle("pairs", schema.RELEASED_PAIRS, order)
@@ -290,38 +289,32 @@ class _Builder:
         self.built.rows["pairs"] = self._writers.write_table("pairs", shuffle.stretches(), group_rows)
         self._progress.advance("publish", 1)
 
-    def _order_of_pairs(self) -> Order:
-        """Each pair is in the block of its query."""
+    def _order_and_positives(self) -> tuple[Order, Positives]:
+        """The order of pairs, each of which is in the block of its query; and the positives of every query of the release."""
         keys, blocks = {}, {}
-        queries = self._orders["queries"]
+        queries, passages = self._orders["queries"], self._orders["passages"]
+        positives = Positives(passages.total)
         for source in self._sources:
             of_pairs, in_block = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
             for pairs in source.pairs():
                 query_rows, passage_rows = pairs["query_row"].to_numpy(), pairs["passage_row"].to_numpy()
                 query_hashes, passage_hashes = self._hashes["queries", source.name], self._hashes["passages", source.name]
                 of_pairs.append(pair_keys(query_hashes[query_rows], passage_hashes[passage_rows], self._settings.seed))
-                in_block.append(block_at(queries.places[source.name][query_rows], queries.ends))
+                places = queries.places[source.name][query_rows]
+                in_block.append(block_at(places, queries.ends))
+                positives.add(places, passages.places[source.name][passage_rows])
             keys[source.name], blocks[source.name] = np.concatenate(of_pairs), np.concatenate(in_block)
         order = order_by_key(keys)
         of_rows = np.zeros(order.total, np.int64)
         for name, of_source in blocks.items():
             of_rows[order.places[name]] = of_source
-        return order_in_blocks(order, of_rows, self.built.blocks)
+        positives.close()
+        return order_in_blocks(order, of_rows, self.built.blocks), positives
 
     def _answers(self, source: Source) -> AnswerScores:
         """What is left of the answers of a source, in each language of the release."""
         scores = [source.answer_scores(code) if code in source.languages else iter(()) for code in self._languages]
         return AnswerScores(source.answers(), scores)
-
-    def _positives(self) -> Positives:
-        """The positives of every query of the release."""
-        positives = Positives(self._orders["passages"].total)
-        for source in self._sources:
-            queries_at, passages_at = (self._orders[table].places[source.name] for table in schema.TEXTS)
-            for pairs in source.pairs():
-                positives.add(queries_at[pairs["query_row"].to_numpy()], passages_at[pairs["passage_row"].to_numpy()])
-        positives.close()
-        return positives
 
     def _mined(self) -> MinedNegatives:
         """The mined negatives of every query of the release."""

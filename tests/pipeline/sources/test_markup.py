@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from parallel_qa.pipeline.sources import markup
 from parallel_qa.pipeline.sources.markup import visible_text
+from tests.browser import texts_shown
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,6 @@ def test_elements_separate_as_they_do_in_a_browser(page: Page) -> None:
     shown_otherwise = {"math", "meter", "object", "progress", "rp", "select", "svg", "textarea"}  # a bar, a box, or what is inside
     names = set(re.findall(r"[a-z]\w*", markup._ELEMENTS)) - outside_their_place - without_end_tag - shown_otherwise
     texts = {name: f"red<{name} open>blue</{name}>green" for name in sorted(names)}
-    shown = page.evaluate(
-        """texts => texts.map(text => {
-            document.body.innerHTML = text;
-            const shown = document.body.innerText;
-            document.body.replaceChildren();
-            return shown;
-        })""",
-        list(texts.values()),
-    )
+    shown = texts_shown(page, list(texts.values()))
     expected = {name: text.split() for name, text in zip(texts, shown, strict=True)}
     assert {name: visible_text(text).split() for name, text in texts.items()} == expected
